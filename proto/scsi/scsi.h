@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The device server (SPC-4, SBC-3, SAM-5): a command descriptor block in, data and status out.
+ * It knows the store below it and nothing of iSCSI above it.
+ *
+ * A command's life: scsi_task_init(), then scsi_task_parse() says how many bytes of data it takes
+ * or gives at most; the transport gathers all data-out into `buffer`, or provides `buffer` for
+ * data-in, then scsi_task_execute() runs it. A task that is done has a status, sense, and for
+ * data-in the bytes in `buffer`.
+ */
+#ifndef PORTCULLIS_PROTO_SCSI_SCSI_H
+#define PORTCULLIS_PROTO_SCSI_SCSI_H
+
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SCSI_LUN_MAX    256 /* logical units of a target: LUN 0..255 */
+#define SCSI_CDB_MAX    260
+#define SCSI_SENSE_MAX  32
+#define SCSI_SERIAL_MAX 36 /* characters of a unit serial number */
+
+enum scsi_status {
+	SCSI_GOOD = 0x00,
+	SCSI_CHECK_CONDITION = 0x02,
+	SCSI_BUSY = 0x08,
+	SCSI_RESERVATION_CONFLICT = 0x18,
+	SCSI_TASK_SET_FULL = 0x28,
+	SCSI_TASK_ABORTED = 0x40,
+};
+
+/* Sense key, additional sense code and qualifier in one number: 0xKKAAQQ. */
+#define SCSI_SENSE(key, asc, ascq) ((uint32_t)(key) << 16 | (uint32_t)(asc) << 8 | (uint32_t)(ascq))
+
+/* Those that the transport raises itself (RFC 7143 section 11.4.7.2). */
+#define SENSE_UNEXPECTED_UNSOLICITED_DATA   SCSI_SENSE(0x0b, 0x0c, 0x0c)
+#define SENSE_NOT_ENOUGH_UNSOLICITED_DATA   SCSI_SENSE(0x0b, 0x0c, 0x0d)
+#define SENSE_PROTOCOL_SERVICE_CRC_ERROR    SCSI_SENSE(0x0b, 0x47, 0x05)
+#define SENSE_INVALID_FIELD_IN_CDB          SCSI_SENSE(0x05, 0x24, 0x00)
+/* Unit attentions (SPC-4 section 5.14), in the order of their precedence. */
+#define UA_POWER_ON           SCSI_SENSE(0x06, 0x29, 0x00)
+#define UA_RESET              SCSI_SENSE(0x06, 0x29, 0x03)
+#define UA_NEXUS_LOSS         SCSI_SENSE(0x06, 0x29, 0x07)
+#define UA_CLEARED_BY_OTHER   SCSI_SENSE(0x06, 0x2f, 0x00)
+#define UA_MODE_CHANGED       SCSI_SENSE(0x06, 0x2a, 0x01)
+#define UA_CAPACITY_CHANGED   SCSI_SENSE(0x06, 0x2a, 0x09)
+#define UA_LUNS_CHANGED       SCSI_SENSE(0x06, 0x3f, 0x0e)
+
+/* --- logical units and the device that holds them --- */
+
+struct scsi_unit_config {
+	uint16_t lun;         /* 0..SCSI_LUN_MAX - 1 */
+	struct store *store;  /* borrowed; outlives the device */
+	uint32_t block_size;  /* bytes */
+	uint32_t physical_block_size; /* bytes, >= block_size, a power of two times it */
+	bool read_only;
+	char serial[SCSI_SERIAL_MAX + 1]; /* printable ASCII */
+	uint8_t naa[16];      /* an NAA 6h designator */
+};
+
+struct scsi_device_config {
+	const char *target_name;   /* borrowed for the call */
+	uint16_t portal_group_tag; /* for the target port name designator */
+	const struct scsi_unit_config *units;
+	size_t unit_count;
+};
+
+/* All logical units of one target. Thread-safe as a whole: workers share it. */
+struct scsi_device;
+
+/* NULL when out of memory or a LUN is given twice. */
+struct scsi_device *scsi_device_new(const struct scsi_device_config *config);
+/* No nexus may be left. NULL is fine. */
+void scsi_device_free(struct scsi_device *device);
+/* Whether a LUN exists. `lun` is the 8-byte LUN field in host order (get_be64). */
+bool scsi_lun_exists(const struct scsi_device *device, uint64_t lun);
+/* The LUN number of a peripheral or flat-space LUN field; -1 for any other format or a number beyond 255. */
+int scsi_lun_number(uint64_t lun);
+
+/* --- I_T nexus: one per session --- */
+
+struct scsi_nexus;
+
+/*
+ * The nexus of a new session, with `first_attention` (UA_POWER_ON or UA_NEXUS_LOSS) queued for each
+ * logical unit. `initiator_port` (name + ",i,0x" + ISID) identifies it for reservations; copied.
+ */
+struct scsi_nexus *scsi_nexus_new(struct scsi_device *device, const char *initiator_port, uint32_t first_attention);
+/* No task of it may be under way. NULL is fine. */
+void scsi_nexus_free(struct scsi_nexus *nexus);
+/*
+ * Queues a unit attention on one LUN (or all: lun < 0) of `device` for every nexus but `except`
+ * (NULL: for all). Thread-safe.
+ */
+void scsi_device_attention(struct scsi_device *device, int lun, uint32_t attention, const struct scsi_nexus *except);
+/* What a LOGICAL UNIT RESET does to the units' own state (mode pages, SPC-2 reservations), lun < 0: all. */
+void scsi_device_reset(struct scsi_device *device, int lun, const struct scsi_nexus *issuer);
+
+/* --- tasks --- */
+
+enum scsi_direction { SCSI_NO_DATA, SCSI_DATA_IN, SCSI_DATA_OUT };
+
+struct scsi_task {
+	/* Set by the transport before scsi_task_parse(). */
+	struct scsi_nexus *nexus;
+	uint64_t lun; /* the 8-byte field, host order */
+	uint8_t cdb[SCSI_CDB_MAX];
+	uint16_t cdb_length;          /* 16, or more with an extended CDB */
+	struct store_queue *queue;    /* the worker's */
+	void (*done)(struct scsi_task *task); /* called on the queue's thread when a PENDING task ends */
+
+	/* Set by scsi_task_parse(). */
+	enum scsi_direction direction;
+	uint32_t length; /* bytes: data-out it takes in all, or data-in it gives at most; <= BUFFER_SIZE_MAX */
+
+	/* Set by the transport before scsi_task_execute(); owned by it. */
+	uint8_t *buffer;      /* `buffer_size` bytes, aligned; NULL when length is 0 */
+	uint32_t buffer_size; /* >= length */
+	uint32_t out_length;  /* data-out bytes that really came; < length only if the initiator offered less */
+
+	/* The outcome. */
+	enum scsi_status status;
+	uint32_t in_length; /* data-in bytes in buffer, <= length */
+	uint8_t sense_length;
+	uint8_t sense[SCSI_SENSE_MAX];
+
+	/* The device server's own. */
+	const struct scsi_command *command;
+	struct scsi_unit *unit;
+	uint64_t lba;
+	uint32_t blocks;
+	uint32_t step;
+	uint8_t *scratch; /* owned; freed when the task ends */
+	struct store_request request;
+};
+
+enum scsi_answer {
+	SCSI_DONE,    /* status and data are there; `done` will not be called */
+	SCSI_PENDING, /* `done` will be called later, from store_queue_reap() */
+};
+
+/*
+ * Looks the command up and checks all that can be checked without its data: LUN, opcode, CDB bits,
+ * limits, unit attentions, reservations. SCSI_PENDING = go on (gather data, then execute); SCSI_DONE = ended here
+ * with a status (no data moves; data the initiator still sends is discarded by the transport).
+ * `direction` and `length` are set in both cases (0 where unknown).
+ */
+enum scsi_answer scsi_task_parse(struct scsi_task *task);
+/*
+ * Runs a parsed task. A data-out task whose out_length is short of `length` writes only whole
+ * blocks that came, or fails 05/24 where the command cannot be cut.
+ */
+enum scsi_answer scsi_task_execute(struct scsi_task *task);
+/* Ends a task with CHECK CONDITION and fixed or descriptor sense as the unit's D_SENSE says. For the transport's own errors. */
+void scsi_task_fail(struct scsi_task *task, uint32_t sense);
+
+#endif

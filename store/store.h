@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Block stores: where the bytes of a logical unit live. One table of operations per kind behind
+ * a wrapper that checks the contract on both sides. A store is opened once and used by all
+ * workers; each worker has a queue of its own (io_uring, or a thread pool where that is forbidden).
+ */
+#ifndef PORTCULLIS_STORE_STORE_H
+#define PORTCULLIS_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct store;
+struct store_queue;
+
+enum store_op {
+	STORE_READ,    /* buffer <- [offset, offset + length) */
+	STORE_WRITE,   /* buffer -> [offset, offset + length) */
+	STORE_FLUSH,   /* all writes that completed before are on stable storage; offset, length unused */
+	STORE_DISCARD, /* the range reads as zeros afterwards and gives its space back where possible */
+	STORE_ZERO,    /* the range reads as zeros afterwards and keeps its space (so it cannot hit NO_SPACE later) */
+};
+
+enum store_error {
+	STORE_OK = 0,
+	STORE_NO_SPACE = -1,      /* the medium is full (07/27/07) */
+	STORE_READ_FAILED = -2,   /* 03/11/00 */
+	STORE_WRITE_FAILED = -3,  /* 03/0C/00 */
+	STORE_WRITE_REFUSED = -4, /* a read-only store (07/27/00) */
+};
+
+#define STORE_FUA 1u /* WRITE, DISCARD, ZERO: on stable storage before done; READ: from the medium */
+
+/*
+ * One request. The caller owns it and its buffer from store_submit() until it is done. Offsets and
+ * lengths are bytes, multiples of the store's block size, inside its size; length > 0 but for FLUSH.
+ */
+struct store_request {
+	enum store_op op;
+	unsigned flags; /* STORE_FUA */
+	uint64_t offset;
+	uint64_t length;  /* READ and WRITE: at most BUFFER_SIZE_MAX */
+	void *buffer;     /* READ and WRITE; aligned to BUFFER_ALIGNMENT when the store says `direct` */
+	/* Called on the thread of the queue, from store_queue_reap(), once; never from inside store_submit(). */
+	void (*done)(struct store_request *request);
+	enum store_error error; /* set when done */
+
+	/* The store's own while the request is under way. */
+	struct store *store;
+	struct store_queue *queue;
+	struct store_request *next;
+	uint64_t progress;
+	unsigned step;
+	int result;
+};
+
+enum store_answer {
+	STORE_DONE,    /* finished inside the call: `error` is set, `done` will not be called */
+	STORE_PENDING, /* `done` will be called from store_queue_reap() */
+};
+
+struct store_config {
+	const char *path;    /* a file, a block device, or "memory:" */
+	uint64_t size;       /* bytes: creation size and floor (design.md section 1); 0 = as it is */
+	uint32_t block_size; /* 512, 1024, 2048 or 4096 */
+	bool read_only;
+	bool direct; /* O_DIRECT instead of the page cache */
+};
+
+struct store_info {
+	uint64_t size; /* bytes, whole blocks */
+	uint32_t block_size;
+	bool read_only;
+	bool direct;         /* buffers must be aligned */
+	bool volatile_cache; /* a write is stable only after FLUSH or with STORE_FUA */
+	bool can_discard;    /* thin: DISCARD gives space back, unwritten blocks read as zeros */
+	uint32_t discard_granularity; /* bytes; a range below it may only be zeroed */
+};
+
+#define STORE_ERROR_SIZE 256
+
+/*
+ * Opens, creating or growing the file as `size` says, and locks it against a second user.
+ * Returns the store, owned by the caller, or NULL with one clear line in `error` ("/srv/a.img: is
+ * already in use by another process", ...).
+ */
+struct store *store_open(const struct store_config *config, char error[STORE_ERROR_SIZE]);
+/* No request may be under way. Flushes nothing. NULL is fine. */
+void store_close(struct store *store);
+const struct store_info *store_info(const struct store *store);
+/* Two LUNs with the same identity are the same file, whatever path named it. 0 = no identity (memory). */
+uint64_t store_identity(const struct store *store);
+
+enum store_queue_kind { STORE_QUEUE_BEST, STORE_QUEUE_URING, STORE_QUEUE_THREADS };
+
+/*
+ * A queue for the calling thread. BEST takes io_uring where the kernel allows it, else threads.
+ * Returns NULL with errno set. `depth` = requests under way at most before further ones wait inside.
+ */
+struct store_queue *store_queue_new(enum store_queue_kind kind, unsigned depth);
+/* No request may be under way. NULL is fine. */
+void store_queue_free(struct store_queue *queue);
+/* "io_uring" or "threads": for one log line. */
+const char *store_queue_name(const struct store_queue *queue);
+/* A descriptor that becomes readable when store_queue_reap() has something to do. */
+int store_queue_fd(const struct store_queue *queue);
+/* Hands what was prepared since the last call to the kernel, in one system call; once per turn of the loop. */
+void store_queue_flush(struct store_queue *queue);
+/* Calls `done` of at most `most` finished requests; returns how many. Never blocks. */
+unsigned store_queue_reap(struct store_queue *queue, unsigned most);
+
+/* Starts a request on the caller's queue. Never blocks on a device for long. */
+enum store_answer store_submit(struct store *store, struct store_queue *queue, struct store_request *request);
+
+#endif
