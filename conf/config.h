@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The configuration file (portcullis.conf(5), libconfig syntax) as one checked, immutable value.
+ * Unknown keys, wrong types and values out of range are errors with file:line and what was expected.
+ */
+#ifndef PORTCULLIS_CONF_CONFIG_H
+#define PORTCULLIS_CONF_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum config_authentication {
+	AUTHENTICATION_AUTO, /* CHAP as soon as one credential exists */
+	AUTHENTICATION_CHAP, /* always */
+	AUTHENTICATION_NONE, /* never */
+};
+
+struct config_gateway {
+	char *partition, *region, *account, *id;
+};
+
+struct config_portal {
+	char *address; /* numeric IPv4 or IPv6, without brackets */
+	uint16_t port; /* 0 = take a free one */
+	uint16_t group; /* target portal group tag, 1..65535 */
+};
+
+struct config_control {
+	char *socket; /* path; "" = none */
+	char *group;  /* group that owns the socket; "" = the daemon's */
+	char *listen; /* "address:port"; "" = none */
+	char *access_keys;
+	char *tls_certificate, *tls_key;
+	char *metrics; /* "address:port"; "" = none */
+};
+
+struct config_lun {
+	uint16_t lun; /* 0..255 */
+	char *path;
+	uint64_t size;       /* bytes, 0 = as the file is */
+	uint32_t block_size; /* 512, 1024, 2048, 4096 */
+	bool read_only;
+	bool direct;     /* `cache = "direct"`: O_DIRECT; default "page" */
+	char *serial;    /* "" = derived from ARN and LUN */
+	uint8_t naa[16]; /* given or derived */
+	int line;        /* where it stands in the file */
+};
+
+struct config_target {
+	char *name; /* normalised: lower case */
+	char *arn;  /* arn:PARTITION:storagegateway:REGION:ACCOUNT:gateway/ID/target/IQN */
+	enum config_authentication authentication;
+	struct config_lun *luns; /* ascending by lun; at least one */
+	size_t lun_count;
+	int line;
+};
+
+struct config {
+	char *file; /* where it was read from */
+	struct config_gateway gateway;
+	char *state_directory;
+	unsigned workers; /* 0 = one per CPU */
+	struct config_portal *portals;
+	size_t portal_count;
+	struct config_control control;
+	struct config_target *targets; /* in the file's order */
+	size_t target_count;
+};
+
+#define CONFIG_ERROR_SIZE 512
+
+/*
+ * Reads and checks a file. Returns a value owned by the caller, or NULL with one line in `error`:
+ * "FILE:LINE: what is wrong, what was expected". Defaults are filled in; serials and NAAs derived.
+ * Opens no LUN.
+ */
+struct config *config_load(const char *file, char error[CONFIG_ERROR_SIZE]);
+/* NULL is fine. */
+void config_free(struct config *config);
+
+/* One difference of two values, as words for the log: key path ("targets[1].luns[0].size"), old, new. */
+typedef void config_difference(void *context, const char *key, const char *before, const char *after);
+/* Calls `each` for every difference; returns how many. Secrets are not part of the configuration. */
+size_t config_diff(const struct config *before, const struct config *after, config_difference *each, void *context);
+
+#endif
