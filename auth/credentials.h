@@ -32,8 +32,15 @@ struct credential_set;
 /* An empty set with one reference. NULL when out of memory. */
 struct credential_set *credential_set_new(uint64_t generation);
 /*
+ * A set of copies of `count` records, whose names must strictly ascend. NULL when out of memory, or
+ * (errno EINVAL) if they do not, or a name or an initiator's secret is empty.
+ */
+struct credential_set *credential_set_of(uint64_t generation, const struct credential *records,
+	size_t count);
+/*
  * A new set of generation `generation`: `old` with this record added or, by initiator name,
- * replaced whole. `old` is borrowed and stays as it is. NULL when out of memory.
+ * replaced whole. `old` is borrowed and stays as it is. NULL when out of memory, or (errno EINVAL)
+ * if the name or the initiator's secret is empty.
  */
 struct credential_set *credential_set_with(const struct credential_set *old, uint64_t generation,
 	const struct credential *record);

@@ -1,1 +1,4 @@
-# Filled by the folder's own sources.
+noinst_LIBRARIES += libauth.a
+libauth_a_SOURCES = auth/chap.h auth/chap.c auth/credentials.h auth/credentials.c \
+	auth/digest.h auth/digest.c
+libauth_a_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS)
