@@ -29,6 +29,7 @@ struct buffer_pool;
 
 /* `keep` = bytes of idle buffers kept for reuse; beyond it memory goes back to the kernel. */
 struct buffer_pool *buffer_pool_new(size_t keep);
+/* All buffers must have been put back. NULL is fine. */
 void buffer_pool_free(struct buffer_pool *pool);
 /* At least `size` bytes (1..BUFFER_SIZE_MAX), contents undefined; NULL when out of memory. */
 void *buffer_get(struct buffer_pool *pool, size_t size);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * base/pool.c: objects come zeroed, idle ones are reused and bounded, buffers are aligned and
+ * of the class that their size asks for.
+ */
+#include "base/pool.h"
+
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "tests/suite.h"
+
+START_TEST(objects_come_zeroed_and_are_reused)
+{
+	struct pool *pool = pool_new(100, 2);
+	char *object = pool_get(pool);
+
+	for (int i = 0; i < 100; i++)
+		ck_assert_int_eq(object[i], 0);
+	memset(object, 'x', 100);
+	pool_put(pool, object);
+	char *again = pool_get(pool);
+	ck_assert_ptr_eq(again, object);
+	for (int i = 0; i < 100; i++)
+		ck_assert_int_eq(again[i], 0);
+	pool_put(pool, again);
+	pool_free(pool);
+}
+END_TEST
+
+START_TEST(objects_are_counted)
+{
+	struct pool *pool = pool_new(1, (size_t)_i);
+	unsigned char *objects[8];
+
+	ck_assert_uint_eq(pool_in_use(pool), 0);
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < 8; i++) {
+			objects[i] = pool_get(pool);
+			*objects[i] = (unsigned char)i;
+			ck_assert_uint_eq(pool_in_use(pool), i + 1);
+		}
+		for (unsigned i = 0; i < 8; i++) {
+			ck_assert_uint_eq(*objects[i], i);
+			pool_put(pool, objects[i]);
+			ck_assert_uint_eq(pool_in_use(pool), 7 - i);
+		}
+	}
+	pool_put(pool, NULL);
+	ck_assert_uint_eq(pool_in_use(pool), 0);
+	pool_free(pool);
+	pool_free(NULL);
+}
+END_TEST
+
+static const struct {
+	size_t size;
+	size_t class_size;
+} buffer_rows[] = {
+	{ 1, 4096 },
+	{ 512, 4096 },
+	{ 4096, 4096 },
+	{ 4097, 8192 },
+	{ 65536, 65536 },
+	{ 65537, 131072 },
+	{ (2u << 20) + 1, 4u << 20 },
+	{ BUFFER_SIZE_MAX - 1, 4u << 20 },
+	{ BUFFER_SIZE_MAX, 4u << 20 },
+};
+
+START_TEST(buffers_are_aligned_and_classed)
+{
+	size_t size = buffer_rows[_i].size;
+	struct buffer_pool *pool = buffer_pool_new(64u << 20);
+	unsigned char *buffer = buffer_get(pool, size);
+
+	ck_assert_ptr_nonnull(buffer);
+	ck_assert_uint_eq((uintptr_t)buffer % BUFFER_ALIGNMENT, 0);
+	ck_assert_uint_eq(buffer_bytes_in_use(pool), buffer_rows[_i].class_size);
+	memset(buffer, 0xee, size);
+	unsigned char *other = buffer_get(pool, size);
+	memset(other, 0x11, size);
+	ck_assert_uint_eq(buffer[0], 0xee);
+	ck_assert_uint_eq(buffer[size - 1], 0xee);
+	buffer_put(pool, buffer, size);
+	ck_assert_uint_eq(buffer_bytes_in_use(pool), buffer_rows[_i].class_size);
+	/* The idle one serves every size of its class. */
+	unsigned char *again = buffer_get(pool, buffer_rows[_i].class_size);
+	ck_assert_ptr_eq(again, buffer);
+	memset(again, 0x22, buffer_rows[_i].class_size);
+	buffer_put(pool, again, buffer_rows[_i].class_size);
+	buffer_put(pool, other, size);
+	ck_assert_uint_eq(buffer_bytes_in_use(pool), 0);
+	buffer_pool_free(pool);
+}
+END_TEST
+
+static int is_mapped(void *page)
+{
+	unsigned char resident;
+
+	return mincore(page, 1, &resident) == 0;
+}
+
+START_TEST(idle_buffers_stay_below_the_limit)
+{
+	struct buffer_pool *pool = buffer_pool_new(3 * 4096);
+	void *buffers[5];
+
+	for (int i = 0; i < 5; i++)
+		buffers[i] = buffer_get(pool, 4096);
+	ck_assert_uint_eq(buffer_bytes_in_use(pool), 5 * 4096);
+	for (int i = 0; i < 5; i++)
+		buffer_put(pool, buffers[i], 4096);
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(is_mapped(buffers[i]), i < 3);
+	/* No room is left for a large one either. */
+	void *large = buffer_get(pool, BUFFER_SIZE_MAX);
+	buffer_put(pool, large, BUFFER_SIZE_MAX);
+	ck_assert(!is_mapped(large));
+	buffer_put(pool, NULL, 1);
+	ck_assert_uint_eq(buffer_bytes_in_use(pool), 0);
+	buffer_pool_free(pool);
+	for (int i = 0; i < 3; i++)
+		ck_assert(!is_mapped(buffers[i]));
+	buffer_pool_free(NULL);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("pool");
+	TCase *tcase = tcase_create("pool");
+
+	tcase_add_test(tcase, objects_come_zeroed_and_are_reused);
+	tcase_add_loop_test(tcase, objects_are_counted, 0, 10);
+	tcase_add_rows(tcase, buffers_are_aligned_and_classed, buffer_rows);
+	tcase_add_test(tcase, idle_buffers_stay_below_the_limit);
+	suite_add_tcase(suite, tcase);
+	return suite_main(suite);
+}
