@@ -18,40 +18,45 @@
 struct registry;
 struct worker;
 
-/* A connection's entry in its target's list, embedded in the daemon's connection. Guarded by the target's lock. */
+/*
+ * A connection's entry in its target's list, embedded in the daemon's connection. All but `identity`, `worker` and
+ * `portal` is guarded by the target's lock.
+ */
 struct session_entry {
 	TAILQ_ENTRY(session_entry) link;
 	struct target *target; /* NULL: not registered */
 	struct worker *worker; /* where its connection lives */
 	const struct iscsi_identity *identity;
-	uint64_t generation;  /* of the credential set its login took */
-	uint16_t tsih;        /* 0 until admitted */
-	bool admitted;        /* a session; before that a login */
-	bool closed;          /* out of the registry for everybody but those who wait for its store (K6) */
-	bool waiting;         /* a login held in ADMISSION */
-	struct session_entry *predecessor; /* whose place it takes (reinstatement) while waiting */
+	const char *portal;  /* our end of the connection: part of an unnamed discovery session's name */
+	uint64_t generation; /* of the credential set its login took */
+	uint16_t tsih;       /* 0 until admitted */
+	bool admitted;       /* a session; before that a login */
+	bool shut;           /* nothing of its wire counts any more; its commands may still be at the store (K6) */
+	bool waiting;        /* a login that waits for another entry to be shut or to leave */
+	bool evicted;        /* asked to close in favour of a newer session */
+	struct iscsi_resume resume; /* of the connection whose session it takes over, when its login names a TSIH */
+	unsigned pins;       /* mails under way that name it: it may not be freed */
 };
 TAILQ_HEAD(session_list, session_entry);
 
-#define NEXUS_MEMORY 256 /* lost I_T nexuses a target remembers, to tell nexus loss from power on */
+#define SESSION_BUCKETS 256 /* an initiator's entries are found by its name's hash */
+#define NEXUS_MEMORY    256 /* lost I_T nexuses a target remembers, to tell nexus loss from power on */
 
 struct target {
-	const char *name;
+	const char *name; /* "" = the place where unnamed discovery sessions register */
 	const char *arn;
 	enum config_authentication authentication;
-	size_t lun_count;
-	const struct config_target *config;
-	struct scsi_device *device;
-	uint16_t next_tsih;
+	const struct config_target *config; /* NULL for "" */
+	struct scsi_device *device;         /* NULL for "" */
 
 	pthread_mutex_t lock;
 	struct credential_set *credentials; /* the newest; NULL = broken state: served to nobody (K9) */
-	struct session_list entries;
+	struct session_list entries[SESSION_BUCKETS];
+	uint16_t last_tsih;
 	uint64_t lost_nexuses[NEXUS_MEMORY];
 	unsigned lost_nexus_next;
 
-	/* The gate's own (main thread). */
-	struct credential_change *changes; /* the first is under way */
+	struct credential_change *changes; /* the gate's own (main thread); the first is under way */
 };
 
 /* Opens the LUNs' stores and loads the credentials. NULL with one line in `error` (a broken state file is
@@ -73,19 +78,41 @@ void target_publish_take(struct target *target, struct credential_set *set);
 /* Whether CHAP is demanded now, as ListTargets and the login see it. */
 bool target_requires_chap(const struct target *target, const struct credential_set *set);
 
+/* Where unnamed discovery sessions register: a target without name, LUNs or credentials. */
+struct target *registry_discovery(struct registry *registry);
+
 /* --- what a connection does; on its worker's thread --- */
 
-/* login_begin: takes the newest set (a reference owned by the entry) and enters the list. false = broken state (0x0301). */
-bool target_enter(struct target *target, struct session_entry *entry, struct credential_set **set);
-bool target_is_current(struct target *target, const struct session_entry *entry);
 /*
- * login_admit: compares the generation and registers the session under one lock. An old session of
- * the same initiator port is closed first; old commands of the same initiator are waited for (K6).
+ * Takes the newest set (a reference, the caller's) and enters the list as a login. false = the
+ * target's state is broken: log in to nobody (0x0301).
  */
-enum iscsi_admission target_admit(struct target *target, struct session_entry *entry, struct iscsi_grant *grant);
-/* The connection is shut: nothing of its wire is interpreted any more. Its commands may still be at the store. */
-void target_shut(struct target *target, struct session_entry *entry);
-/* The store has returned all of its commands: leaves the list and wakes those who waited. */
-void target_leave(struct target *target, struct session_entry *entry);
+bool target_enter(struct target *target, struct session_entry *entry, struct credential_set **set);
+/* Whether the set of target_enter() is still the newest (K4). */
+bool target_is_current(struct target *target, const struct session_entry *entry);
+
+/* What target_admit() finds out beside its answer. */
+struct admission {
+	struct iscsi_login_status status; /* when ISCSI_REFUSED */
+	bool nexus_lost;                  /* this I_T nexus existed before: its first unit attention says so */
+};
+
+/*
+ * login_admit: compares the generation and registers the session under one lock (K4). An old session
+ * of the same initiator port is evicted first (section 6.3.5), and old commands of the same initiator are waited
+ * for (K6): then ISCSI_WAIT, and connection_retry_admission() is called when it is worth asking again.
+ */
+enum iscsi_admission target_admit(struct target *target, struct session_entry *entry, struct admission *admission);
+/* The entry no longer waits. */
+void target_stop_waiting(struct target *target, struct session_entry *entry);
+/* The connection is shut: nothing of its wire is interpreted any more (K3). `resume` is for a login that takes its session over. */
+void target_shut(struct target *target, struct session_entry *entry, const struct iscsi_resume *resume);
+/*
+ * The store has returned all its commands: leaves the list, waking those who waited. false: a mail
+ * that names the entry is under way; ask again when it has been delivered (connection_unpinned()).
+ */
+bool target_leave(struct target *target, struct session_entry *entry);
+/* A mail that pinned the entry has been delivered. */
+void target_unpin(struct target *target, struct session_entry *entry);
 
 #endif

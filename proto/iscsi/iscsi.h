@@ -14,6 +14,7 @@
 #include "auth/chap.h"
 #include "auth/credentials.h"
 #include "base/pool.h"
+#include "proto/iscsi/parameters.h"
 #include "proto/scsi/scsi.h"
 
 #include <stdatomic.h>
@@ -61,8 +62,12 @@ struct iscsi_login_terms {
 	bool chap_offered;  /* CHAP may be chosen (a credential exists, or CHAP is required) */
 };
 
-/* What survives a connection when another takes its session over (connection reinstatement, section 6.3.4). */
-struct iscsi_parameters;
+/* What a new connection goes on with when it takes a session over (connection reinstatement, section 6.3.4). */
+struct iscsi_resume {
+	uint32_t exp_cmd_sn;
+	uint32_t max_cmd_sn;
+	struct iscsi_parameters parameters; /* the session-wide ones count */
+};
 
 enum iscsi_admission {
 	ISCSI_ADMITTED, /* `grant` is filled in */
@@ -76,6 +81,7 @@ struct iscsi_grant {
 	uint16_t tsih;
 	struct scsi_nexus *nexus; /* NULL on discovery; owned by the host, outlives the connection's tasks */
 	struct scsi_device *device; /* NULL on discovery */
+	const struct iscsi_resume *resume; /* valid for the call; NULL: a new session */
 };
 
 /*
@@ -204,8 +210,8 @@ void iscsi_conn_close(struct iscsi_conn *conn, enum iscsi_close how, uint64_t no
 void iscsi_conn_manage(struct iscsi_conn *conn, struct iscsi_management *management, uint64_t now);
 /* On the issuing connection, after `released`: sends the response. `management` is the engine's again. */
 void iscsi_conn_managed(struct iscsi_conn *conn, struct iscsi_management *management, uint64_t now);
-/* Lets `successor` (in ADMISSION, same thread) go on with this session's sequence numbers and parameters. */
-void iscsi_conn_inherit(struct iscsi_conn *successor, const struct iscsi_conn *conn);
+/* What a successor of this connection would go on with; a value, so it may cross threads. */
+void iscsi_conn_resume(const struct iscsi_conn *conn, struct iscsi_resume *resume);
 
 /* What a session list shows. */
 struct iscsi_conn_info {
