@@ -11,6 +11,7 @@
 #include "proto/iscsi/pdu.h"
 
 #define LOGIN_TIMEOUT_MS 15000u /* design.md section 4 */
+#define COMMAND_WINDOW   128u   /* MaxCmdSN = ExpCmdSN + COMMAND_WINDOW - 1 on an idle connection */
 
 struct iscsi_login; /* login.c: lives only until full feature phase */
 struct iscsi_text;  /* discovery.c: a text negotiation in full feature phase, NULL when there is none */
@@ -42,7 +43,7 @@ struct iscsi_conn {
 void conn_enter(struct iscsi_conn *conn, enum iscsi_phase phase, uint64_t now);
 /* The peer broke the protocol beyond repair: event, then FINISHED (FIN after what is queued). */
 void conn_protocol_error(struct iscsi_conn *conn, const char *what, uint64_t now);
-/* Reports an event to the host. */
+/* Reports an event to the host. `number` of LOGIN_REFUSED is class << 8 | detail: the event's status. */
 void conn_event(struct iscsi_conn *conn, enum iscsi_event_kind kind, uint32_t number, const char *text);
 
 /* --- output.c --- */
@@ -63,7 +64,10 @@ struct iscsi_login *login_new(void);
 void login_free(struct iscsi_login *login);
 /* One whole PDU of a connection in LOGIN (or, wrongly, in ADMISSION). */
 void login_receive(struct iscsi_conn *conn, const struct iscsi_pdu *pdu, uint64_t now);
-/* The host's word, in ADMISSION: sends the final Login Response or the refusal and enters the next phase. */
+/*
+ * The host's word, in ADMISSION: takes over grant and resume, sends the final Login Response or the
+ * refusal, enters the next phase, sets logged_in_at and reports LOGGED_IN.
+ */
 void login_admitted(struct iscsi_conn *conn, enum iscsi_admission answer, const struct iscsi_grant *grant, uint64_t now);
 /* The final Login Response has been queued: called by login.c, makes the session ready (full.c). */
 void full_begin(struct iscsi_conn *conn, uint64_t now);

@@ -1,1 +1,7 @@
-# Filled by the folder's own sources.
+# One line per file: two people add to this at the same time.
+noinst_LIBRARIES += libiscsi-engine.a
+libiscsi_engine_a_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS) $(ISAL_CFLAGS)
+libiscsi_engine_a_SOURCES = proto/iscsi/iscsi.h
+libiscsi_engine_a_SOURCES += proto/iscsi/connection.h
+libiscsi_engine_a_SOURCES += proto/iscsi/parameters.h
+libiscsi_engine_a_SOURCES += proto/iscsi/pdu.h
