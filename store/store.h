@@ -17,9 +17,12 @@ struct store_queue;
 enum store_op {
 	STORE_READ,    /* buffer <- [offset, offset + length) */
 	STORE_WRITE,   /* buffer -> [offset, offset + length) */
-	STORE_FLUSH,   /* all writes that completed before are on stable storage; offset, length unused */
-	STORE_DISCARD, /* the range reads as zeros afterwards and gives its space back where possible */
-	STORE_ZERO,    /* the range reads as zeros afterwards and keeps its space (so it cannot hit NO_SPACE later) */
+	STORE_FLUSH,   /* all writes that completed before are on stable storage; offset, length
+			  unused */
+	STORE_DISCARD, /* the range reads as zeros afterwards and gives its space back where
+			  possible */
+	STORE_ZERO,    /* the range reads as zeros afterwards and keeps its space (so it cannot hit
+			  NO_SPACE later) */
 };
 
 enum store_error {
@@ -30,19 +33,22 @@ enum store_error {
 	STORE_WRITE_REFUSED = -4, /* a read-only store (07/27/00) */
 };
 
-#define STORE_FUA 1u /* WRITE, DISCARD, ZERO: on stable storage before done; READ: from the medium */
+#define STORE_FUA                                                                                  \
+	1u /* WRITE, DISCARD, ZERO: on stable storage before done; READ: from the medium */
 
 /*
  * One request. The caller owns it and its buffer from store_submit() until it is done. Offsets and
- * lengths are bytes, multiples of the store's block size, inside its size; length > 0 but for FLUSH.
+ * lengths are bytes, multiples of the store's block size, inside its size; length > 0 but for
+ * FLUSH. The memory starts zeroed; a request that is done may be used again.
  */
 struct store_request {
 	enum store_op op;
 	unsigned flags; /* STORE_FUA */
 	uint64_t offset;
-	uint64_t length;  /* READ and WRITE: at most BUFFER_SIZE_MAX */
-	void *buffer;     /* READ and WRITE; aligned to BUFFER_ALIGNMENT when the store says `direct` */
-	/* Called on the thread of the queue, from store_queue_reap(), once; never from inside store_submit(). */
+	uint64_t length; /* READ and WRITE: at most BUFFER_SIZE_MAX */
+	void *buffer; /* READ and WRITE; aligned to BUFFER_ALIGNMENT when the store says `direct` */
+	/* Called on the thread of the queue, from store_queue_reap(), once; never from inside
+	 * store_submit(). */
 	void (*done)(struct store_request *request);
 	enum store_error error; /* set when done */
 
@@ -61,8 +67,8 @@ enum store_answer {
 };
 
 struct store_config {
-	const char *path;    /* a file, a block device, or "memory:" */
-	uint64_t size;       /* bytes: creation size and floor (design.md section 1); 0 = as it is */
+	const char *path; /* a file, a block device, or "memory:" */
+	uint64_t size;    /* bytes: creation size and floor (design.md section 1); 0 = as it is */
 	uint32_t block_size; /* 512, 1024, 2048 or 4096 */
 	bool read_only;
 	bool direct; /* O_DIRECT instead of the page cache */
@@ -74,30 +80,36 @@ struct store_info {
 	bool read_only;
 	bool direct;         /* buffers must be aligned */
 	bool volatile_cache; /* a write is stable only after FLUSH or with STORE_FUA */
-	bool can_discard;    /* thin: DISCARD gives space back, unwritten blocks read as zeros */
+	bool can_discard;    /* thin: DISCARD gives space back; else DISCARD only writes zeros */
 	uint32_t discard_granularity; /* bytes; a range below it may only be zeroed */
+	bool created;                 /* this open made the file, sparse */
+	bool grown;                   /* this open made the file as large as config.size */
 };
 
 #define STORE_ERROR_SIZE 256
 
 /*
- * Opens, creating or growing the file as `size` says, and locks it against a second user.
- * Returns the store, owned by the caller, or NULL with one clear line in `error` ("/srv/a.img: is
- * already in use by another process", ...).
+ * Opens, creating or growing the file as `size` says, and locks it against a second user. The
+ * caller's strings are not kept. Returns the store, owned by the caller, or NULL with one clear
+ * line in `error` ("/srv/a.img: is already in use by another process or another LUN", ...). The
+ * process must ignore SIGXFSZ: a file size limit is then STORE_NO_SPACE instead of its death.
  */
 struct store *store_open(const struct store_config *config, char error[STORE_ERROR_SIZE]);
 /* No request may be under way. Flushes nothing. NULL is fine. */
 void store_close(struct store *store);
 const struct store_info *store_info(const struct store *store);
-/* Two LUNs with the same identity are the same file, whatever path named it. 0 = no identity (memory). */
+/* Two LUNs with the same identity are the same file, whatever path named it. 0 = no identity
+ * (memory). */
 uint64_t store_identity(const struct store *store);
 
 enum store_queue_kind { STORE_QUEUE_BEST, STORE_QUEUE_URING, STORE_QUEUE_THREADS };
 
 /*
- * A queue for the calling thread. BEST takes io_uring where the kernel allows it, else threads.
- * Returns NULL with errno set. `depth` = requests under way at most before further ones wait inside.
+ * A queue for the calling thread, which alone may use and free it. BEST takes io_uring where the
+ * kernel allows it, else threads. Returns NULL with errno set. `depth` (1..STORE_QUEUE_DEPTH_MAX) =
+ * requests in the kernel's hands at most; further ones wait inside.
  */
+#define STORE_QUEUE_DEPTH_MAX 4096u
 struct store_queue *store_queue_new(enum store_queue_kind kind, unsigned depth);
 /* No request may be under way. NULL is fine. */
 void store_queue_free(struct store_queue *queue);
@@ -105,12 +117,25 @@ void store_queue_free(struct store_queue *queue);
 const char *store_queue_name(const struct store_queue *queue);
 /* A descriptor that becomes readable when store_queue_reap() has something to do. */
 int store_queue_fd(const struct store_queue *queue);
-/* Hands what was prepared since the last call to the kernel, in one system call; once per turn of the loop. */
+/*
+ * Hands what was prepared since the last call to the kernel, in one system call. Once per turn of
+ * the loop, behind the turn's submits and reaps (a reap may prepare the next step of a request);
+ * free when there is nothing to hand over.
+ */
 void store_queue_flush(struct store_queue *queue);
-/* Calls `done` of at most `most` finished requests; returns how many. Never blocks. */
+/*
+ * Calls `done` of at most `most` finished requests; returns how many. Never blocks. `done` may
+ * submit again, but not reap. What is left over keeps the descriptor readable.
+ */
 unsigned store_queue_reap(struct store_queue *queue, unsigned most);
 
-/* Starts a request on the caller's queue. Never blocks on a device for long. */
-enum store_answer store_submit(struct store *store, struct store_queue *queue, struct store_request *request);
+/*
+ * Starts a request on the caller's queue. Never blocks on a device for long. A breach of the
+ * contract (range, alignment, a request under way already, another thread's queue) aborts: no byte
+ * from outside may reach it. On a read-only store writes are answered STORE_WRITE_REFUSED, FLUSH
+ * STORE_OK. A failed FLUSH is reported once more by the next one: the data it lost was everybody's.
+ */
+enum store_answer store_submit(
+	struct store *store, struct store_queue *queue, struct store_request *request);
 
 #endif

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The kind `file` at work. What the page cache can do at once is done inside submit, all that may
+ * wait for a device goes to the queue. Discard and zero fall back from hole punching over
+ * zeroing to plain writes, as far as the file system or device makes it necessary.
+ */
+#define _GNU_SOURCE
+#include "store/file.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAGE               4096u
+#define INLINE_WRITE_MAX   (1u << 20) /* bytes: copying more holds a worker up */
+#define INLINE_WRITE_SLOW  4000000u   /* ns: a write that took longer met a device */
+#define INLINE_WRITE_PAUSE 16u /* times the slow write's time: at most 1/17 of a worker is lost */
+
+enum file_step {
+	STEP_READ,
+	STEP_WRITE,
+	STEP_SYNC,
+	STEP_SYNC_FIRST, /* before a read that must come from the medium */
+	STEP_PUNCH,
+	STEP_ZERO,
+	STEP_WRITE_ZEROS,
+	STEP_COUNT,
+};
+
+static enum store_step go_to(struct store_request *request, enum file_step step)
+{
+	request->step = step;
+	return STORE_STEP_IO;
+}
+
+static enum store_step finish(struct store_request *request, enum store_error error)
+{
+	request->error = error;
+	return STORE_STEP_FINISHED;
+}
+
+/* Ends the request with what an errno value means for it. */
+static enum store_step fail(struct store_request *request, int number)
+{
+	static const struct {
+		int number;
+		enum store_error error;
+	} writing[] = {
+		{ ENOSPC, STORE_NO_SPACE },
+		{ EDQUOT, STORE_NO_SPACE },
+		{ EFBIG, STORE_NO_SPACE },
+		{ EROFS, STORE_WRITE_REFUSED },
+	};
+	if (request->op == STORE_READ)
+		return finish(request, STORE_READ_FAILED);
+	for (size_t i = 0; i < sizeof writing / sizeof writing[0]; i++)
+		if (writing[i].number == number)
+			return finish(request, writing[i].error);
+	return finish(request, STORE_WRITE_FAILED);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Reads what is there without waiting; `progress` says how far it came. */
+static void read_inline(const struct file_store *file, struct store_request *request)
+{
+	struct iovec piece = { .iov_base = request->buffer, .iov_len = (size_t)request->length };
+	if (file->base.info.direct || !(file->in_memory || file->nowait))
+		return;
+	ssize_t got = preadv2(
+		file->fd, &piece, 1, (off_t)request->offset, file->in_memory ? 0 : RWF_NOWAIT);
+	if (got > 0)
+		request->progress = (uint64_t)got;
+}
+
+static enum store_step submit_read(struct file_store *file, struct store_request *request)
+{
+	if (request->flags & STORE_FUA)
+		return go_to(request, STEP_SYNC_FIRST);
+	read_inline(file, request);
+	if (request->progress == request->length)
+		return finish(request, STORE_OK);
+	return go_to(request, STEP_READ);
+}
+
+/* Whether a write is likely to end in the page cache without waiting for a device. */
+static bool may_write_inline(const struct file_store *file, const struct store_request *request)
+{
+	if (file->base.info.direct || request->flags & STORE_FUA ||
+		request->length > INLINE_WRITE_MAX)
+		return false;
+	/* A part of a page may have to be read first. */
+	return file->in_memory || (request->offset | request->length) % PAGE == 0;
+}
+
+static void write_inline(struct file_store *file, struct store_request *request)
+{
+	uint64_t start = file->in_memory ? 0 : now_ns();
+	if (start < atomic_load_explicit(&file->queued_until, memory_order_relaxed))
+		return;
+	ssize_t put = pwrite(
+		file->fd, request->buffer, (size_t)request->length, (off_t)request->offset);
+	if (put > 0)
+		request->progress = (uint64_t)put;
+	if (file->in_memory)
+		return;
+	uint64_t end = now_ns();
+	if (end - start > INLINE_WRITE_SLOW)
+		atomic_store_explicit(&file->queued_until, end + INLINE_WRITE_PAUSE * (end - start),
+			memory_order_relaxed);
+}
+
+static enum store_step submit_write(struct file_store *file, struct store_request *request)
+{
+	if (may_write_inline(file, request))
+		write_inline(file, request);
+	if (request->progress == request->length)
+		return finish(request, STORE_OK);
+	/* Also what failed inline: the queue meets the error again and names it. */
+	return go_to(request, STEP_WRITE);
+}
+
+static enum store_step file_submit(struct store_request *request)
+{
+	struct file_store *file = file_of(request->store);
+	switch (request->op) {
+	case STORE_READ:
+		return submit_read(file, request);
+	case STORE_WRITE:
+		return submit_write(file, request);
+	case STORE_FLUSH:
+		return go_to(request, STEP_SYNC);
+	case STORE_DISCARD:
+		return go_to(request, file->base.info.can_discard ? STEP_PUNCH : STEP_ZERO);
+	case STORE_ZERO:
+		break;
+	}
+	return go_to(request, STEP_ZERO);
+}
+
+static void describe_transfer(const struct store_request *request, struct store_io *io)
+{
+	io->kind = request->op == STORE_READ ? STORE_IO_READ : STORE_IO_WRITE;
+	io->flags = request->op == STORE_WRITE && request->flags & STORE_FUA ? RWF_DSYNC : 0;
+	io->buffer = (uint8_t *)request->buffer + request->progress;
+}
+
+static void describe_zeros(const struct file_store *file, struct store_io *io)
+{
+	io->kind = STORE_IO_WRITE;
+	io->buffer = file->zeros;
+	if (io->length > FILE_ZEROS_SIZE)
+		io->length = FILE_ZEROS_SIZE;
+}
+
+static void file_describe(const struct store_request *request, struct store_io *io)
+{
+	const struct file_store *file = file_of(request->store);
+	*io = (struct store_io) {
+		.kind = STORE_IO_SYNC,
+		.fd = file->fd,
+		.offset = request->offset + request->progress,
+		.length = request->length - request->progress,
+	};
+	switch ((enum file_step)request->step) {
+	case STEP_READ:
+	case STEP_WRITE:
+		describe_transfer(request, io);
+		break;
+	case STEP_PUNCH:
+		io->kind = STORE_IO_ALLOCATE;
+		io->flags = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+		break;
+	case STEP_ZERO:
+		io->kind = STORE_IO_ALLOCATE;
+		io->flags = FALLOC_FL_ZERO_RANGE;
+		break;
+	case STEP_WRITE_ZEROS:
+		describe_zeros(file, io);
+		break;
+	case STEP_SYNC:
+	case STEP_SYNC_FIRST:
+	case STEP_COUNT:
+		break;
+	}
+}
+
+/* What is behind the change of a range: FUA wants it stable. */
+static enum store_step changed(struct store_request *request)
+{
+	return request->flags & STORE_FUA ? go_to(request, STEP_SYNC) : finish(request, STORE_OK);
+}
+
+static enum store_step after_transfer(struct store_request *request, int result)
+{
+	if (result <= 0) {
+		/* A write with FUA syncs, and so may have taken the one report of data lost before.
+		 */
+		if (result == -EIO && request->op == STORE_WRITE && request->flags & STORE_FUA)
+			atomic_store(&file_of(request->store)->lost, true);
+		/* 0: the end of a file that somebody made shorter. */
+		return fail(request, result ? -result : EIO);
+	}
+	request->progress += (unsigned)result;
+	return request->progress == request->length ? finish(request, STORE_OK) : STORE_STEP_IO;
+}
+
+static enum store_step after_sync(struct store_request *request, int result)
+{
+	struct file_store *file = file_of(request->store);
+	if (result < 0) {
+		/* Linux tells it once per open file; the other initiators' flushes must hear it
+		 * too. */
+		atomic_store(&file->lost, true);
+		return fail(request, -result);
+	}
+	if (request->op == STORE_FLUSH && atomic_exchange(&file->lost, false))
+		return finish(request, STORE_WRITE_FAILED);
+	return finish(request, STORE_OK);
+}
+
+static enum store_step after_sync_first(struct store_request *request, int result)
+{
+	if (result < 0)
+		return after_sync(request, result);
+	return go_to(request, STEP_READ);
+}
+
+static bool is_unsupported(int result)
+{
+	/* EINVAL: a device whose own blocks are larger than the store's. */
+	return result == -EOPNOTSUPP || result == -ENOSYS || result == -EINVAL || result == -ENODEV;
+}
+
+static enum store_step after_punch(struct store_request *request, int result)
+{
+	if (is_unsupported(result))
+		return go_to(request, STEP_ZERO);
+	return result < 0 ? fail(request, -result) : changed(request);
+}
+
+static enum store_step after_zero(struct store_request *request, int result)
+{
+	if (is_unsupported(result))
+		return go_to(request, STEP_WRITE_ZEROS);
+	return result < 0 ? fail(request, -result) : changed(request);
+}
+
+static enum store_step after_write_zeros(struct store_request *request, int result)
+{
+	if (result <= 0)
+		return fail(request, result ? -result : EIO);
+	request->progress += (unsigned)result;
+	return request->progress == request->length ? changed(request) : STORE_STEP_IO;
+}
+
+static enum store_step file_advance(struct store_request *request, int result)
+{
+	static enum store_step (*const after[STEP_COUNT])(struct store_request *, int) = {
+		[STEP_READ] = after_transfer,
+		[STEP_WRITE] = after_transfer,
+		[STEP_SYNC] = after_sync,
+		[STEP_SYNC_FIRST] = after_sync_first,
+		[STEP_PUNCH] = after_punch,
+		[STEP_ZERO] = after_zero,
+		[STEP_WRITE_ZEROS] = after_write_zeros,
+	};
+	assert(request->step < STEP_COUNT);
+	if (result == -EINTR || result == -EAGAIN)
+		return STORE_STEP_IO;
+	return after[request->step](request, result);
+}
+
+static bool file_matches(const char *path)
+{
+	(void)path;
+	return true;
+}
+
+const struct store_operations store_file = {
+	.kind = "file",
+	.size = sizeof(struct file_store),
+	.matches = file_matches,
+	.open = file_open,
+	.close = file_close,
+	.submit = file_submit,
+	.describe = file_describe,
+	.advance = file_advance,
+};

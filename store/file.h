@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The kind `file`, a regular file or a block device: what opening it (file_open.c) leaves to
+ * serving it (file.c).
+ */
+#ifndef PORTCULLIS_STORE_FILE_H
+#define PORTCULLIS_STORE_FILE_H
+
+#include "store/operations.h"
+
+struct file_store {
+	struct store base;
+	int fd;
+	bool in_memory;   /* tmpfs and its like: no device behind it, so nothing to wait for */
+	bool nowait;      /* reads can say "only if cached" (RWF_NOWAIT) */
+	void *zeros;      /* FILE_ZEROS_SIZE bytes, page aligned, read-only */
+	atomic_bool lost; /* written data was lost, and not every FLUSH that should know does */
+	_Atomic uint64_t queued_until; /* monotonic ns: inline writes were slow, so none before */
+};
+
+#define FILE_ZEROS_SIZE (1u << 20)
+
+static inline struct file_store *file_of(const struct store *store)
+{
+	return (struct file_store *)store;
+}
+
+/* As store_operations.open. */
+bool file_open(
+	struct store *store, const struct store_config *config, char error[STORE_ERROR_SIZE]);
+void file_close(struct store *store);
+
+#endif

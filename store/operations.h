@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a kind of store is made of, and what the queues and the wrapper do for it. A request moves
+ * in steps: the kind says what comes next, the queue makes the one system call of that step away
+ * from the worker, and the kind judges the result. So kinds know no io_uring and no thread, and
+ * queues know no file.
+ */
+#ifndef PORTCULLIS_STORE_OPERATIONS_H
+#define PORTCULLIS_STORE_OPERATIONS_H
+
+#include "store/store.h"
+
+#include <stdatomic.h>
+
+/* The common part; a kind's own struct begins with it. */
+struct store {
+	const struct store_operations *operations;
+	struct store_info info;             /* filled in by open() */
+	uint64_t identity;                  /* filled in by open(); 0 = none */
+	_Alignas(64) atomic_uint under_way; /* on a cache line of its own: workers share the rest */
+};
+
+enum store_io_kind { STORE_IO_READ, STORE_IO_WRITE, STORE_IO_SYNC, STORE_IO_ALLOCATE };
+
+/* One system call on a file. */
+struct store_io {
+	enum store_io_kind kind; /* preadv2, pwritev2, fdatasync, fallocate */
+	int fd;
+	int flags; /* READ, WRITE: RWF_*; ALLOCATE: FALLOC_FL_* */
+	uint64_t offset;
+	uint64_t length; /* READ, WRITE: fits 32 bits */
+	void *buffer;    /* READ, WRITE */
+};
+
+enum store_step {
+	STORE_STEP_FINISHED, /* request->error is set */
+	STORE_STEP_IO,       /* describe() says which system call comes next */
+	STORE_STEP_HELD,     /* the kind keeps it; it goes on by store_queue_post() */
+};
+
+struct store_operations {
+	const char *kind;
+	size_t size; /* of the kind's own struct */
+	bool (*matches)(const char *path);
+	/* Fills info and identity of a zeroed store. On failure: everything undone, one line in
+	 * `error`. */
+	bool (*open)(struct store *store, const struct store_config *config,
+		char error[STORE_ERROR_SIZE]);
+	void (*close)(struct store *store);
+	/* The first step; `step` and `progress` are 0. Must not block on a device for long. */
+	enum store_step (*submit)(struct store_request *request);
+	/* The system call of the present step. Any thread; NULL in a kind that never says STEP_IO.
+	 */
+	void (*describe)(const struct store_request *request, struct store_io *io);
+	/* The next step after a result (bytes, 0 or -errno; or what was posted). The queue's
+	 * thread. */
+	enum store_step (*advance)(struct store_request *request, int result);
+};
+
+/* Every kind of this program, the first that matches a path opens it; ends with NULL. */
+extern const struct store_operations *const store_kinds[];
+
+extern const struct store_operations store_file;
+extern const struct store_operations store_memory;
+
+/* Writes "PATH: what is wrong" into `error`; a long path loses its beginning, not the message.
+ * Returns false. */
+bool store_explain(char error[STORE_ERROR_SIZE], const char *path, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/*
+ * Puts a held request back on its queue: store_queue_reap() there will call advance() with
+ * `result`. Any thread; the request is the queue's again with the call.
+ */
+void store_queue_post(struct store_request *request, int result);
+
+/* For queues, in reap: lets the kind judge and acts on its answer. Returns whether the request is
+ * done. */
+bool store_continue(struct store_request *request, int result);
+
+#endif

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The queue over io_uring: requests become submission entries at once, one system call hands a
+ * turn's worth over, and completions are read from shared memory without any. The ring's own
+ * descriptor is the one to poll; the mailbox's bell is polled by the ring itself.
+ */
+#include "store/queue.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <liburing.h>
+#include <poll.h>
+#include <stdlib.h>
+
+struct queue_uring {
+	struct store_queue base;
+	struct io_uring ring;
+	unsigned depth;
+	unsigned in_ring; /* requests prepared or in the kernel; at most depth */
+	bool bell_polled;
+	struct request_list waiting; /* those beyond depth */
+};
+
+static struct queue_uring *uring_of(struct store_queue *queue)
+{
+	return (struct queue_uring *)queue;
+}
+
+static struct io_uring_sqe *next_entry(struct queue_uring *uring)
+{
+	/* The ring has more entries than depth, and a handover takes all of them. */
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
+	assert(sqe);
+	return sqe;
+}
+
+static void prepare(struct queue_uring *uring, struct store_request *request)
+{
+	struct store_io io;
+	struct io_uring_sqe *sqe = next_entry(uring);
+	request->store->operations->describe(request, &io);
+	switch (io.kind) {
+	case STORE_IO_READ:
+		io_uring_prep_read(sqe, io.fd, io.buffer, (unsigned)io.length, io.offset);
+		sqe->rw_flags = io.flags;
+		break;
+	case STORE_IO_WRITE:
+		io_uring_prep_write(sqe, io.fd, io.buffer, (unsigned)io.length, io.offset);
+		sqe->rw_flags = io.flags;
+		break;
+	case STORE_IO_SYNC:
+		io_uring_prep_fsync(sqe, io.fd, IORING_FSYNC_DATASYNC);
+		break;
+	case STORE_IO_ALLOCATE:
+		io_uring_prep_fallocate(sqe, io.fd, io.flags, (off_t)io.offset, (off_t)io.length);
+		break;
+	}
+	io_uring_sqe_set_data(sqe, request);
+	uring->in_ring++;
+}
+
+static void poll_bell(struct queue_uring *uring)
+{
+	struct io_uring_sqe *sqe = next_entry(uring);
+	io_uring_prep_poll_add(sqe, uring->base.event_fd, POLLIN);
+	io_uring_sqe_set_data(sqe, NULL);
+	uring->bell_polled = true;
+}
+
+static void uring_start(struct store_queue *queue, struct store_request *request)
+{
+	struct queue_uring *uring = uring_of(queue);
+	if (uring->in_ring < uring->depth && !uring->waiting.first)
+		prepare(uring, request);
+	else
+		request_list_append(&uring->waiting, request);
+}
+
+static void uring_flush(struct store_queue *queue)
+{
+	struct queue_uring *uring = uring_of(queue);
+	while (uring->in_ring < uring->depth && uring->waiting.first)
+		prepare(uring, request_list_take(&uring->waiting));
+	if (!uring->bell_polled)
+		poll_bell(uring);
+	while (io_uring_sq_ready(&uring->ring)) {
+		int handed = io_uring_submit(&uring->ring);
+		if (handed == -EINTR)
+			continue;
+		if (handed <= 0) {
+			/* The kernel is short of memory. The polled bell brings us back here. */
+			store_queue_ring(queue);
+			break;
+		}
+	}
+}
+
+static unsigned uring_reap(struct store_queue *queue, unsigned most)
+{
+	struct queue_uring *uring = uring_of(queue);
+	unsigned done = 0;
+	struct io_uring_cqe *cqe;
+	while (most && io_uring_peek_cqe(&uring->ring, &cqe) == 0) {
+		struct store_request *request = io_uring_cqe_get_data(cqe);
+		int result = cqe->res;
+		io_uring_cqe_seen(&uring->ring, cqe);
+		if (!request) {
+			uring->bell_polled = false;
+			continue;
+		}
+		most--;
+		uring->in_ring--;
+		done += store_continue(request, result);
+	}
+	return done;
+}
+
+static void uring_free(struct store_queue *queue)
+{
+	struct queue_uring *uring = uring_of(queue);
+	io_uring_queue_exit(&uring->ring);
+	store_queue_dismantle(queue);
+	free(uring);
+}
+
+static const struct queue_operations uring_operations = {
+	.name = "io_uring",
+	.free = uring_free,
+	.start = uring_start,
+	.flush = uring_flush,
+	.reap = uring_reap,
+};
+
+/* Whether the kernel knows all that describe() can ask for. */
+static bool ring_is_capable(struct io_uring *ring)
+{
+	static const int needed[] = { IORING_OP_READ, IORING_OP_WRITE, IORING_OP_FSYNC,
+		IORING_OP_FALLOCATE, IORING_OP_POLL_ADD };
+	struct io_uring_probe *probe = io_uring_get_probe_ring(ring);
+	if (!probe)
+		return false;
+	bool capable = true;
+	for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
+		capable = capable && io_uring_opcode_supported(probe, needed[i]);
+	io_uring_free_probe(probe);
+	return capable;
+}
+
+/* Returns 0 or an errno value. */
+static int open_ring(struct io_uring *ring, unsigned entries)
+{
+	/* Completions need not interrupt a worker that runs: it will look soon. Older kernels do
+	 * not know it. */
+	int error = io_uring_queue_init(
+		entries, ring, IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL);
+	if (error == -EINVAL)
+		error = io_uring_queue_init(entries, ring, 0);
+	if (error)
+		return -error;
+	if (ring_is_capable(ring))
+		return 0;
+	io_uring_queue_exit(ring);
+	return ENOSYS;
+}
+
+int store_uring_new(unsigned depth, struct store_queue **queue)
+{
+	struct queue_uring *uring = calloc(1, sizeof *uring);
+	if (!uring)
+		return ENOMEM;
+	int error = store_queue_prepare(&uring->base, &uring_operations);
+	if (error)
+		goto out;
+	error = open_ring(&uring->ring, depth + 1); /* one more for the bell */
+	if (error) {
+		store_queue_dismantle(&uring->base);
+		goto out;
+	}
+	uring->depth = depth;
+	uring->base.fd = uring->ring.ring_fd;
+	uring_flush(&uring->base); /* arms the bell */
+	*queue = &uring->base;
+	return 0;
+out:
+	free(uring);
+	return error;
+}
