@@ -1,1 +1,2 @@
-# Filled by the folder's own sources.
+# The one list of packages, and the one command that runs all tests.
+EXTRA_DIST += contrib/packages contrib/test
