@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the files of portcullisctl share: the verbs' table, a parsed command line, and the exit
+ * codes that scripts rely on (portcullisctl(1)).
+ */
+#ifndef PORTCULLIS_CTL_CTL_H
+#define PORTCULLIS_CTL_CTL_H
+
+#include "ctl/print.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum ctl_exit {
+	CTL_DONE = 0,
+	CTL_REFUSED = 1, /* the daemon said no; its message stands on stderr */
+	CTL_USAGE = 2,   /* the command line, or the secrets given with it; nothing was changed */
+	CTL_UNREACHABLE = 3, /* no daemon, or no answer that can be understood */
+};
+
+enum ctl_option {
+	OPTION_SOCKET,
+	OPTION_JSON,
+	OPTION_HELP,
+	OPTION_VERSION,
+	OPTION_SECRET_FILE,
+	OPTION_TARGET_SECRET_FILE,
+	OPTION_MUTUAL,
+	OPTION_SHOW_SECRETS,
+	OPTION_SECRET,        /* refused with a reason: argv is public */
+	OPTION_TARGET_SECRET, /* likewise */
+	OPTION_COUNT,
+};
+
+#define ARGUMENT_MAX 2
+
+/* One verb: what it takes, what it asks of the daemon, and how the answer looks to people. */
+struct ctl_verb {
+	const char *name;
+	const char *operation; /* X-Amz-Target */
+	const char *arguments; /* as the help shows them */
+	size_t argument_count; /* the first is a target, the second an initiator */
+	unsigned options;      /* bits 1u << enum ctl_option, beside those that every verb takes */
+	const char *summary;   /* one line */
+	const char *text;      /* the help's body */
+	const char *list;      /* the reply's member to print as a table; NULL: print `done` */
+	const struct print_column *columns;
+	size_t column_count;
+	const char *empty; /* instead of a table without rows */
+	const char *done;  /* printed after "INITIATOR on TARGET: " */
+};
+
+extern const struct ctl_verb ctl_verbs[];
+extern const size_t ctl_verb_count;
+
+/* A parsed command line; all pointers are borrowed from argv. */
+struct ctl_command {
+	const struct ctl_verb *verb; /* NULL only with --help or --version */
+	const char *arguments[ARGUMENT_MAX];
+	const char *options[OPTION_COUNT]; /* NULL: not given; "" for those without a value */
+};
+
+static inline bool ctl_given(const struct ctl_command *command, enum ctl_option option)
+{
+	return command->options[option] != NULL;
+}
+
+/*
+ * Parses argv. 0, or -1 after one line on stderr that says what is wrong and where help is; a
+ * value that may be a secret is never repeated there.
+ */
+int ctl_parse(int argc, char **argv, struct ctl_command *command);
+/* Prints the help of `verb`, or of the whole program for NULL, to stdout. */
+void ctl_help(const struct ctl_verb *verb);
+/* One line on stderr, after the program's name. */
+void ctl_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Asks the daemon and prints. Returns the exit code. */
+enum ctl_exit ctl_run(const struct ctl_command *command);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * portcullisctl: changes and shows the CHAP credentials of a running portcullisd, and who is
+ * logged in. portcullisctl(1) is its contract.
+ */
+#include "config.h"
+
+#include "base/secret.h"
+#include "ctl/ctl.h"
+#include "ctl/http.h"
+
+#include <stdio.h>
+
+#define OUTPUT_BUFFER_SIZE 16384
+
+int main(int argc, char **argv)
+{
+	struct ctl_command command;
+
+	if (ctl_parse(argc, argv, &command) != 0)
+		return CTL_USAGE;
+	if (ctl_given(&command, OPTION_HELP)) {
+		ctl_help(command.verb);
+		return CTL_DONE;
+	}
+	if (ctl_given(&command, OPTION_VERSION)) {
+		puts("portcullisctl " PACKAGE_VERSION);
+		return CTL_DONE;
+	}
+	/* stdio's own buffer would keep what --show-secrets printed. */
+	char *buffer = secret_malloc(OUTPUT_BUFFER_SIZE);
+	if (!buffer || http_start() != 0) {
+		ctl_complain("out of memory");
+		secret_free(buffer);
+		return CTL_UNREACHABLE;
+	}
+	setvbuf(stdout, buffer, _IOFBF, OUTPUT_BUFFER_SIZE);
+	enum ctl_exit result = ctl_run(&command);
+	if (fclose(stdout) != 0 && result == CTL_DONE) {
+		ctl_complain("stdout: the output could not be written");
+		result = CTL_UNREACHABLE;
+	}
+	secret_free(buffer);
+	http_stop();
+	return (int)result;
+}

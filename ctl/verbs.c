@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The verbs of portcullisctl, in one table: the parser, the help and the printing all read it.
+ */
+#include "ctl/ctl.h"
+
+#define AWS(operation) "StorageGateway_20130630." operation
+#define OWN(operation) "Portcullis_20261122." operation
+#define WITH(option)   (1u << (option))
+#define COLUMNS(array) .columns = (array), .column_count = sizeof(array) / sizeof((array)[0])
+
+#define TARGET_TEXT "TARGET is a target's IQN or its ARN; list-targets shows both."
+
+static const struct print_column credential_columns[] = {
+	{ "INITIATOR", "InitiatorName", PRINT_TEXT },
+	{ "INITIATOR'S SECRET", "SecretToAuthenticateInitiator", PRINT_SECRET },
+	{ "TARGET'S SECRET", "SecretToAuthenticateTarget", PRINT_SECRET },
+};
+
+static const struct print_column target_columns[] = {
+	{ "TARGET", "TargetName", PRINT_TEXT },
+	{ "AUTHENTICATION", "Authentication", PRINT_TEXT },
+	{ "CHAP", "ChapEnabled", PRINT_BOOLEAN },
+	{ "CREDENTIALS", "Credentials", PRINT_COUNT },
+	{ "SESSIONS", "Sessions", PRINT_COUNT },
+	{ "LUNS", "Luns", PRINT_LENGTH },
+	{ "ARN", "TargetARN", PRINT_TEXT },
+};
+
+static const struct print_column session_columns[] = {
+	{ "TARGET", "TargetName", PRINT_TEXT },
+	{ "INITIATOR", "InitiatorName", PRINT_TEXT },
+	{ "ADDRESS", "Address", PRINT_TEXT },
+	{ "CHAP", "ChapAlgorithm", PRINT_TEXT },
+	{ "MUTUAL", "ChapMutual", PRINT_BOOLEAN },
+	{ "AGE", "AgeSeconds", PRINT_AGE },
+	{ "COMMANDS", "Commands", PRINT_COUNT },
+	{ "READ", "BytesRead", PRINT_BYTES },
+	{ "WRITTEN", "BytesWritten", PRINT_BYTES },
+};
+
+const struct ctl_verb ctl_verbs[] = {
+	{
+		.name = "update-chap",
+		.operation = AWS("UpdateChapCredentials"),
+		.arguments = "TARGET INITIATOR",
+		.argument_count = 2,
+		.options = WITH(OPTION_SECRET_FILE) | WITH(OPTION_TARGET_SECRET_FILE) |
+			   WITH(OPTION_MUTUAL),
+		.summary = "set the CHAP secrets of an initiator and close the target's sessions",
+		.text = TARGET_TEXT
+		"\n"
+		"INITIATOR is the initiator's IQN; it is its CHAP user name too.\n"
+		"\n"
+		"Replaces the pair's whole record: without a target's secret the pair becomes\n"
+		"one-way. Secrets are 12 to 16 bytes of UTF-8, and the two must differ. They are\n"
+		"asked for twice on the terminal unless they come from a file or from stdin.\n"
+		"\n"
+		"When the command returns, the record is on the disk and every session of the\n"
+		"target is closed. Running initiators log in again with the secret they know,\n"
+		"and are refused until theirs is changed too (portcullisctl(1), INITIATORS).\n",
+		.done = "CHAP credentials are set; the target's sessions are closed.",
+	},
+	{
+		.name = "describe-chap",
+		.operation = AWS("DescribeChapCredentials"),
+		.arguments = "TARGET",
+		.argument_count = 1,
+		.options = WITH(OPTION_SHOW_SECRETS),
+		.summary = "show which initiators have credentials on a target",
+		.text = TARGET_TEXT
+		"\n"
+		"\n"
+		"Secrets are shown as \"set\" or \"none\" unless --show-secrets is given. With\n"
+		"--json they are always in clear, as the daemon answers.\n",
+		.list = "ChapCredentials",
+		COLUMNS(credential_columns),
+		.empty = "No initiator has credentials on this target.",
+	},
+	{
+		.name = "delete-chap",
+		.operation = AWS("DeleteChapCredentials"),
+		.arguments = "TARGET INITIATOR",
+		.argument_count = 2,
+		.summary = "remove an initiator's credentials and close the target's sessions",
+		.text = TARGET_TEXT "\n"
+				    "INITIATOR is the initiator's IQN.\n"
+				    "\n"
+				    "Removing the last credentials of a target with authentication "
+				    "\"auto\" opens it to\n"
+				    "initiators without CHAP; with \"chap\" nobody gets in.\n",
+		.done = "CHAP credentials are removed; the target's sessions are closed.",
+	},
+	{
+		.name = "list-targets",
+		.operation = OWN("ListTargets"),
+		.arguments = "",
+		.summary = "list the targets",
+		.text = "Shows each target with its authentication policy, whether CHAP is "
+			"demanded\n"
+			"now, how many initiators have credentials, and how many are logged in.\n",
+		.list = "Targets",
+		COLUMNS(target_columns),
+		.empty = "No targets.",
+	},
+	{
+		.name = "list-sessions",
+		.operation = OWN("ListSessions"),
+		.arguments = "",
+		.summary = "list who is logged in",
+		.text = "Shows each session with its initiator, the address it comes from, how it\n"
+			"authenticated, its age and what it has done.\n",
+		.list = "Sessions",
+		COLUMNS(session_columns),
+		.empty = "No sessions.",
+	},
+};
+
+const size_t ctl_verb_count = sizeof(ctl_verbs) / sizeof(ctl_verbs[0]);
