@@ -97,6 +97,8 @@ struct store_info {
 struct store *store_open(const struct store_config *config, char error[STORE_ERROR_SIZE]);
 /* No request may be under way. Flushes nothing. NULL is fine. */
 void store_close(struct store *store);
+/* Writes all that was completed to stable storage, blocking: for the way out, never for a worker. */
+enum store_error store_sync(struct store *store);
 const struct store_info *store_info(const struct store *store);
 /* Two LUNs with the same identity are the same file, whatever path named it. 0 = no identity
  * (memory). */
