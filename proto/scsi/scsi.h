@@ -35,29 +35,32 @@ enum scsi_status {
 #define SCSI_SENSE(key, asc, ascq) ((uint32_t)(key) << 16 | (uint32_t)(asc) << 8 | (uint32_t)(ascq))
 
 /* Those that the transport raises itself (RFC 7143 section 11.4.7.2). */
-#define SENSE_UNEXPECTED_UNSOLICITED_DATA   SCSI_SENSE(0x0b, 0x0c, 0x0c)
-#define SENSE_NOT_ENOUGH_UNSOLICITED_DATA   SCSI_SENSE(0x0b, 0x0c, 0x0d)
-#define SENSE_PROTOCOL_SERVICE_CRC_ERROR    SCSI_SENSE(0x0b, 0x47, 0x05)
-#define SENSE_INVALID_FIELD_IN_CDB          SCSI_SENSE(0x05, 0x24, 0x00)
+#define SENSE_UNEXPECTED_UNSOLICITED_DATA SCSI_SENSE(0x0b, 0x0c, 0x0c)
+#define SENSE_NOT_ENOUGH_UNSOLICITED_DATA SCSI_SENSE(0x0b, 0x0c, 0x0d)
+#define SENSE_PROTOCOL_SERVICE_CRC_ERROR  SCSI_SENSE(0x0b, 0x47, 0x05)
+#define SENSE_INVALID_FIELD_IN_CDB        SCSI_SENSE(0x05, 0x24, 0x00)
+
 /* Unit attentions (SPC-4 section 5.14), in the order of their precedence. */
-#define UA_POWER_ON           SCSI_SENSE(0x06, 0x29, 0x00)
-#define UA_RESET              SCSI_SENSE(0x06, 0x29, 0x03)
-#define UA_NEXUS_LOSS         SCSI_SENSE(0x06, 0x29, 0x07)
-#define UA_CLEARED_BY_OTHER   SCSI_SENSE(0x06, 0x2f, 0x00)
-#define UA_MODE_CHANGED       SCSI_SENSE(0x06, 0x2a, 0x01)
-#define UA_CAPACITY_CHANGED   SCSI_SENSE(0x06, 0x2a, 0x09)
-#define UA_LUNS_CHANGED       SCSI_SENSE(0x06, 0x3f, 0x0e)
+#define UA_POWER_ON         SCSI_SENSE(0x06, 0x29, 0x00)
+#define UA_RESET            SCSI_SENSE(0x06, 0x29, 0x03)
+#define UA_NEXUS_LOSS       SCSI_SENSE(0x06, 0x29, 0x07)
+#define UA_CLEARED_BY_OTHER SCSI_SENSE(0x06, 0x2f, 0x00)
+#define UA_MODE_CHANGED     SCSI_SENSE(0x06, 0x2a, 0x01)
+#define UA_CAPACITY_CHANGED SCSI_SENSE(0x06, 0x2a, 0x09)
+#define UA_LUNS_CHANGED     SCSI_SENSE(0x06, 0x3f, 0x0e)
+#define UA_CLEARED_BY_EVENT                                                                        \
+	SCSI_SENSE(0x06, 0x47, 0x7f) /* some commands, by an iSCSI protocol event */
 
 /* --- logical units and the device that holds them --- */
 
 struct scsi_unit_config {
-	uint16_t lun;         /* 0..SCSI_LUN_MAX - 1 */
-	struct store *store;  /* borrowed; outlives the device */
-	uint32_t block_size;  /* bytes */
+	uint16_t lun;                 /* 0..SCSI_LUN_MAX - 1 */
+	struct store *store;          /* borrowed; outlives the device */
+	uint32_t block_size;          /* bytes */
 	uint32_t physical_block_size; /* bytes, >= block_size, a power of two times it */
 	bool read_only;
 	char serial[SCSI_SERIAL_MAX + 1]; /* printable ASCII */
-	uint8_t naa[16];      /* an NAA 6h designator */
+	uint8_t naa[16];                  /* an NAA 6h designator */
 };
 
 struct scsi_device_config {
@@ -70,13 +73,18 @@ struct scsi_device_config {
 /* All logical units of one target. Thread-safe as a whole: workers share it. */
 struct scsi_device;
 
-/* NULL when out of memory or a LUN is given twice. */
+/*
+ * NULL when out of memory, a LUN is given twice or is out of range, a unit has no whole block, its
+ * block size is none of 512, 1024, 2048, 4096 (or its physical one not a power of two times it, at
+ * most 2^15), or the target name has more than 223 bytes.
+ */
 struct scsi_device *scsi_device_new(const struct scsi_device_config *config);
 /* No nexus may be left. NULL is fine. */
 void scsi_device_free(struct scsi_device *device);
 /* Whether a LUN exists. `lun` is the 8-byte LUN field in host order (get_be64). */
 bool scsi_lun_exists(const struct scsi_device *device, uint64_t lun);
-/* The LUN number of a peripheral or flat-space LUN field; -1 for any other format or a number beyond 255. */
+/* The LUN number of a peripheral or flat-space LUN field; -1 for any other format or a number
+ * beyond 255. */
 int scsi_lun_number(uint64_t lun);
 
 /* --- I_T nexus: one per session --- */
@@ -87,38 +95,64 @@ struct scsi_nexus;
  * The nexus of a new session, with `first_attention` (UA_POWER_ON or UA_NEXUS_LOSS) queued for each
  * logical unit. `initiator_port` (name + ",i,0x" + ISID) identifies it for reservations; copied.
  */
-struct scsi_nexus *scsi_nexus_new(struct scsi_device *device, const char *initiator_port, uint32_t first_attention);
+struct scsi_nexus *scsi_nexus_new(
+	struct scsi_device *device, const char *initiator_port, uint32_t first_attention);
+/*
+ * Sets the negotiated iSCSIProtocolLevel (0..31; a new nexus has 1), which the version descriptor
+ * of INQUIRY shows (RFC 7144 section 4.2). Before the first task.
+ */
+void scsi_nexus_set_protocol_level(struct scsi_nexus *nexus, unsigned level);
 /* No task of it may be under way. NULL is fine. */
 void scsi_nexus_free(struct scsi_nexus *nexus);
+/* Queues a unit attention on one LUN (or all: lun < 0) for this nexus. Thread-safe. */
+void scsi_nexus_attention(struct scsi_nexus *nexus, int lun, uint32_t attention);
 /*
  * Queues a unit attention on one LUN (or all: lun < 0) of `device` for every nexus but `except`
- * (NULL: for all). Thread-safe.
+ * (NULL: for all). A LUN that does not exist is ignored; `attention` is one of UA_* above. One of
+ * a kind is queued at most, so a queue never grows beyond the number of kinds. Thread-safe.
  */
-void scsi_device_attention(struct scsi_device *device, int lun, uint32_t attention, const struct scsi_nexus *except);
-/* What a LOGICAL UNIT RESET does to the units' own state (mode pages, SPC-2 reservations), lun < 0: all. */
+void scsi_device_attention(
+	struct scsi_device *device, int lun, uint32_t attention, const struct scsi_nexus *except);
+/*
+ * What a LOGICAL UNIT RESET does to the units' own state (mode pages, SPC-2 reservations), lun < 0:
+ * all. Queues UA_RESET for every nexus but the issuer (NULL: for all). Aborting tasks is the
+ * transport's part.
+ */
 void scsi_device_reset(struct scsi_device *device, int lun, const struct scsi_nexus *issuer);
 
 /* --- tasks --- */
 
 enum scsi_direction { SCSI_NO_DATA, SCSI_DATA_IN, SCSI_DATA_OUT };
 
+/* A zeroed task is an initialised one. */
 struct scsi_task {
 	/* Set by the transport before scsi_task_parse(). */
 	struct scsi_nexus *nexus;
 	uint64_t lun; /* the 8-byte field, host order */
 	uint8_t cdb[SCSI_CDB_MAX];
-	uint16_t cdb_length;          /* 16, or more with an extended CDB */
-	struct store_queue *queue;    /* the worker's */
-	void (*done)(struct scsi_task *task); /* called on the queue's thread when a PENDING task ends */
+	uint16_t cdb_length;       /* 16, or more with an extended CDB */
+	struct store_queue *queue; /* the worker's */
+	void (*done)(
+		struct scsi_task *task); /* called on the queue's thread when a PENDING task ends */
 
-	/* Set by scsi_task_parse(). */
+	/*
+	 * Set by scsi_task_parse(), 0 when it ends the task. For residuals: a data-out command that
+	 * was parsed asks for `length` bytes whatever its status; a data-in command gives
+	 * in_length.
+	 */
 	enum scsi_direction direction;
-	uint32_t length; /* bytes: data-out it takes in all, or data-in it gives at most; <= BUFFER_SIZE_MAX */
+	uint32_t length; /* bytes: data-out it takes in all, or data-in it gives at most; <=
+			    BUFFER_SIZE_MAX */
 
 	/* Set by the transport before scsi_task_execute(); owned by it. */
 	uint8_t *buffer;      /* `buffer_size` bytes, aligned; NULL when length is 0 */
 	uint32_t buffer_size; /* >= length */
-	uint32_t out_length;  /* data-out bytes that really came; < length only if the initiator offered less */
+	uint32_t out_length;  /* data-out bytes that really came; < length only if the initiator
+				 offered less */
+	uint32_t offered; /* data-out bytes announced (Expected Data Transfer Length); 0 = not told.
+			     WRITE SAME fails when it is more than its one block */
+	bool cancelled;   /* may be set on the queue's thread while PENDING: a command of many steps
+			     then   ends at its next one, with SCSI_TASK_ABORTED */
 
 	/* The outcome. */
 	enum scsi_status status;
@@ -132,9 +166,13 @@ struct scsi_task {
 	uint64_t lba;
 	uint32_t blocks;
 	uint32_t step;
+	uint64_t progress;
 	uint8_t *scratch; /* owned; freed when the task ends */
 	struct store_request request;
 };
+
+/* Zeroes a task that does not come zeroed. Frees nothing. */
+void scsi_task_init(struct scsi_task *task);
 
 enum scsi_answer {
 	SCSI_DONE,    /* status and data are there; `done` will not be called */
@@ -143,17 +181,20 @@ enum scsi_answer {
 
 /*
  * Looks the command up and checks all that can be checked without its data: LUN, opcode, CDB bits,
- * limits, unit attentions, reservations. SCSI_PENDING = go on (gather data, then execute); SCSI_DONE = ended here
- * with a status (no data moves; data the initiator still sends is discarded by the transport).
- * `direction` and `length` are set in both cases (0 where unknown).
+ * limits, unit attentions, reservations. SCSI_PENDING = go on (gather data, then execute);
+ * SCSI_DONE = ended here with a status (no data moves; data the initiator still sends is discarded
+ * by the transport). A task that was parsed owns nothing yet: the transport may forget it instead
+ * of executing it.
  */
 enum scsi_answer scsi_task_parse(struct scsi_task *task);
 /*
- * Runs a parsed task. A data-out task whose out_length is short of `length` writes only whole
- * blocks that came, or fails 05/24 where the command cannot be cut.
+ * Runs a parsed task. Of a data-out task whose out_length is short of `length` the WRITE and WRITE
+ * AND VERIFY commands write the whole blocks that came; if a part of a block came, or the command
+ * cannot be cut, it changes nothing and fails 05/0E/03 (INVALID FIELD IN COMMAND INFORMATION UNIT).
  */
 enum scsi_answer scsi_task_execute(struct scsi_task *task);
-/* Ends a task with CHECK CONDITION and fixed or descriptor sense as the unit's D_SENSE says. For the transport's own errors. */
+/* Ends a task with CHECK CONDITION and fixed or descriptor sense as the unit's D_SENSE says. For
+ * the transport's own errors. */
 void scsi_task_fail(struct scsi_task *task, uint32_t sense);
 
 #endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The device server's shared state, for its own files: logical units, the device that holds them,
+ * and the I_T nexuses with their unit attentions.
+ */
+#ifndef PORTCULLIS_PROTO_SCSI_DEVICE_H
+#define PORTCULLIS_PROTO_SCSI_DEVICE_H
+
+#include "proto/scsi/scsi.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define TARGET_NAME_MAX 223 /* RFC 7143 section 4.2.7.1 */
+
+struct scsi_unit {
+	uint16_t lun;
+	struct store *store;
+	const struct store_info *info;
+	uint64_t blocks; /* capacity */
+	uint32_t block_size;
+	uint8_t block_shift;       /* log2 of block_size */
+	uint8_t physical_exponent; /* log2 of logical blocks per physical block */
+	bool read_only;
+	bool thin;             /* UNMAP and friends work, LBPME=1 */
+	bool descriptor_sense; /* D_SENSE of the control mode page */
+	char serial[SCSI_SERIAL_MAX + 1];
+	uint8_t naa[16];
+};
+
+struct scsi_device {
+	pthread_mutex_t lock; /* guards the list of nexuses */
+	struct scsi_nexus *nexuses;
+	struct scsi_unit
+		*units[SCSI_LUN_MAX]; /* fixed after scsi_device_new(); NULL where there is none */
+	size_t unit_count;
+	uint16_t portal_group_tag;
+	char target_name[TARGET_NAME_MAX + 1];
+};
+
+struct scsi_nexus {
+	struct scsi_device *device;
+	struct scsi_nexus *next, *previous;
+	unsigned protocol_level;
+	char *initiator_port;
+	/* Unit attentions pending on each LUN: bit n is attention n by precedence. */
+	_Atomic uint16_t attentions[SCSI_LUN_MAX];
+};
+
+/* Whether a unit attention is pending: the one load that each READ and WRITE pays. */
+static inline bool nexus_has_attention(const struct scsi_nexus *nexus, uint16_t lun)
+{
+	return atomic_load_explicit(&nexus->attentions[lun], memory_order_acquire) != 0;
+}
+
+/* Takes the pending attention of highest precedence off the queue; 0 when there is none. */
+uint32_t nexus_take_attention(struct scsi_nexus *nexus, uint16_t lun);
+/* Takes one kind of attention off the queues of all LUNs. */
+void nexus_clear_attention(struct scsi_nexus *nexus, uint32_t attention);
+
+#endif
