@@ -37,13 +37,13 @@ enum ctl_option {
 /* One verb: what it takes, what it asks of the daemon, and how the answer looks to people. */
 struct ctl_verb {
 	const char *name;
-	const char *operation; /* X-Amz-Target */
-	const char *arguments; /* as the help shows them */
-	size_t argument_count; /* the first is a target, the second an initiator */
-	unsigned options;      /* bits 1u << enum ctl_option, beside those that every verb takes */
-	const char *summary;   /* one line */
-	const char *text;      /* the help's body */
-	const char *list;      /* the reply's member to print as a table; NULL: print `done` */
+	const char *operation;             /* X-Amz-Target */
+	const char *arguments;             /* as the help shows them */
+	size_t argument_min, argument_max; /* the first is a target, the second an initiator */
+	unsigned options;    /* bits 1u << enum ctl_option, beside those that every verb takes */
+	const char *summary; /* one line */
+	const char *text;    /* the help's body */
+	const char *list;    /* the reply's member to print as a table; NULL: print `done` */
 	const struct print_column *columns;
 	size_t column_count;
 	const char *empty; /* instead of a table without rows */

@@ -130,12 +130,13 @@ static int parse(int argc, char **argv, struct ctl_command *command)
 		ctl_complain("a verb is missing");
 		return -1;
 	}
-	if ((size_t)(argc - optind) != command->verb->argument_count) {
+	size_t words = (size_t)(argc - optind);
+	if (words < command->verb->argument_min || words > command->verb->argument_max) {
 		ctl_complain("usage: portcullisctl %s [OPTION...] %s", command->verb->name,
 			command->verb->arguments);
 		return -1;
 	}
-	for (size_t i = 0; i < command->verb->argument_count; i++)
+	for (size_t i = 0; i < words; i++)
 		command->arguments[i] = argv[optind + (int)i];
 	return check_options(command);
 }

@@ -225,9 +225,9 @@ enum ctl_exit ctl_run(const struct ctl_command *command)
 	struct http_reply reply = { 0 };
 	enum ctl_exit result = CTL_DONE;
 
-	if (command->verb->argument_count > 0)
+	if (command->arguments[0])
 		result = add_target(command, request);
-	if (result == CTL_DONE && command->verb->argument_count > 1)
+	if (result == CTL_DONE && command->arguments[1])
 		result = add_initiator(command, request);
 	if (result == CTL_DONE && takes_secrets(command->verb))
 		result = add_secrets(command, request);

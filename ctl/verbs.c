@@ -44,7 +44,8 @@ const struct ctl_verb ctl_verbs[] = {
 		.name = "update-chap",
 		.operation = AWS("UpdateChapCredentials"),
 		.arguments = "TARGET INITIATOR",
-		.argument_count = 2,
+		.argument_min = 2,
+		.argument_max = 2,
 		.options = WITH(OPTION_SECRET_FILE) | WITH(OPTION_TARGET_SECRET_FILE) |
 			   WITH(OPTION_MUTUAL),
 		.summary = "set the CHAP secrets of an initiator and close the target's sessions",
@@ -65,7 +66,8 @@ const struct ctl_verb ctl_verbs[] = {
 		.name = "describe-chap",
 		.operation = AWS("DescribeChapCredentials"),
 		.arguments = "TARGET",
-		.argument_count = 1,
+		.argument_min = 1,
+		.argument_max = 1,
 		.options = WITH(OPTION_SHOW_SECRETS),
 		.summary = "show which initiators have credentials on a target",
 		.text = TARGET_TEXT
@@ -81,7 +83,8 @@ const struct ctl_verb ctl_verbs[] = {
 		.name = "delete-chap",
 		.operation = AWS("DeleteChapCredentials"),
 		.arguments = "TARGET INITIATOR",
-		.argument_count = 2,
+		.argument_min = 2,
+		.argument_max = 2,
 		.summary = "remove an initiator's credentials and close the target's sessions",
 		.text = TARGET_TEXT "\n"
 				    "INITIATOR is the initiator's IQN.\n"
@@ -106,10 +109,13 @@ const struct ctl_verb ctl_verbs[] = {
 	{
 		.name = "list-sessions",
 		.operation = OWN("ListSessions"),
-		.arguments = "",
+		.arguments = "[TARGET]",
+		.argument_max = 1,
 		.summary = "list who is logged in",
 		.text = "Shows each session with its initiator, the address it comes from, how it\n"
-			"authenticated, its age and what it has done.\n",
+			"authenticated, its age and what it has done; with a TARGET (IQN or ARN) "
+			"only\n"
+			"that target's.\n",
 		.list = "Sessions",
 		COLUMNS(session_columns),
 		.empty = "No sessions.",

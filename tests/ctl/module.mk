@@ -1,1 +1,4 @@
-# Filled by the folder's own tests.
+# portcullisctl against a control endpoint of the tests' own, and against the real one.
+EXTRA_DIST += tests/ctl/fake.py
+dist_check_SCRIPTS += tests/ctl/test_ctl.py
+TESTS += tests/ctl/test_ctl.py
