@@ -14,7 +14,7 @@
 
 struct gate;
 struct target;
-struct registry;
+struct mailbox;
 struct state;
 struct workers;
 
@@ -22,9 +22,9 @@ enum change_kind { CHANGE_UPDATE, CHANGE_DELETE };
 
 enum change_result {
 	CHANGE_DONE,
-	CHANGE_NO_INITIATOR,   /* DELETE: the target has no record of that initiator */
-	CHANGE_NOT_SUPPORTED,  /* UPDATE under authentication "none" */
-	CHANGE_FAILED,         /* storing failed or the target's state is broken; the old set rules, no session was touched */
+	CHANGE_NO_INITIATOR,  /* DELETE: the target has no record of that initiator */
+	CHANGE_NOT_SUPPORTED, /* UPDATE under authentication "none" */
+	CHANGE_FAILED, /* storing failed or the target's state is broken; the old set rules, no session was touched */
 };
 
 /* Owned by the caller until `done` has been called; the record's secrets are wiped before that. */
@@ -44,7 +44,8 @@ struct credential_change {
 	unsigned sessions; /* closed by this change */
 };
 
-struct gate *gate_new(struct registry *registry, struct state *state, struct workers *workers);
+/* All that is passed is borrowed; `mailbox` is the main thread's. NULL when out of memory. */
+struct gate *gate_new(struct state *state, struct workers *workers, struct mailbox *mailbox);
 /* No change may be under way. NULL is fine. */
 void gate_free(struct gate *gate);
 /* Never calls `done` before it returns. */

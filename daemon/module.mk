@@ -1,1 +1,16 @@
-# Filled by the folder's own sources.
+noinst_LIBRARIES += libdaemon.a
+libdaemon_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS) $(LIBSYSTEMD_CFLAGS)
+libdaemon_a_SOURCES =
+libdaemon_a_SOURCES += daemon/address.h daemon/address.c
+libdaemon_a_SOURCES += daemon/clock.h
+libdaemon_a_SOURCES += daemon/connection.h daemon/connection.c
+libdaemon_a_SOURCES += daemon/gate.h daemon/gate.c
+libdaemon_a_SOURCES += daemon/host.c
+libdaemon_a_SOURCES += daemon/limits.h daemon/limits.c
+libdaemon_a_SOURCES += daemon/mailbox.h daemon/mailbox.c
+libdaemon_a_SOURCES += daemon/notify.h daemon/notify.c
+libdaemon_a_SOURCES += daemon/portals.h daemon/portals.c
+libdaemon_a_SOURCES += daemon/registry.c
+libdaemon_a_SOURCES += daemon/sessions.h daemon/sessions.c
+libdaemon_a_SOURCES += daemon/target.h daemon/target.c
+libdaemon_a_SOURCES += daemon/worker.h daemon/worker.c

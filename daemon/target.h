@@ -27,15 +27,19 @@ struct session_entry {
 	struct target *target; /* NULL: not registered */
 	struct worker *worker; /* where its connection lives */
 	const struct iscsi_identity *identity;
-	const char *portal;  /* our end of the connection: part of an unnamed discovery session's name */
+	const char *
+		portal; /* our end of the connection: part of an unnamed discovery session's name */
+	uint16_t group; /* its portal group tag: part of every session's name */
 	uint64_t generation; /* of the credential set its login took */
 	uint16_t tsih;       /* 0 until admitted */
 	bool admitted;       /* a session; before that a login */
-	bool shut;           /* nothing of its wire counts any more; its commands may still be at the store (K6) */
-	bool waiting;        /* a login that waits for another entry to be shut or to leave */
-	bool evicted;        /* asked to close in favour of a newer session */
-	struct iscsi_resume resume; /* of the connection whose session it takes over, when its login names a TSIH */
-	unsigned pins;       /* mails under way that name it: it may not be freed */
+	bool shut; /* nothing of its wire counts any more; its commands may still be at the store (K6) */
+	bool waiting; /* a login that waits for another entry to be shut or to leave */
+	bool evicted; /* asked to close in favour of a newer session */
+	bool retried; /* asked to try its admission again, not delivered yet */
+	struct iscsi_resume
+		resume; /* of the connection whose session it takes over, when its login names a TSIH */
+	unsigned pins; /* mails under way that name it: it may not be freed */
 };
 TAILQ_HEAD(session_list, session_entry);
 
@@ -50,18 +54,21 @@ struct target {
 	struct scsi_device *device;         /* NULL for "" */
 
 	pthread_mutex_t lock;
-	struct credential_set *credentials; /* the newest; NULL = broken state: served to nobody (K9) */
+	struct credential_set
+		*credentials; /* the newest; NULL = broken state: served to nobody (K9) */
 	struct session_list entries[SESSION_BUCKETS];
 	uint16_t last_tsih;
 	uint64_t lost_nexuses[NEXUS_MEMORY];
 	unsigned lost_nexus_next;
 
-	struct credential_change *changes; /* the gate's own (main thread); the first is under way */
+	struct credential_change
+		*changes; /* the gate's own (main thread); the first is under way */
 };
 
 /* Opens the LUNs' stores and loads the credentials. NULL with one line in `error` (a broken state file is
  * no failure: it is logged, and that target is served to nobody). */
-struct registry *registry_new(const struct config *config, struct state *state, char error[CONFIG_ERROR_SIZE]);
+struct registry *registry_new(
+	const struct config *config, struct state *state, char error[CONFIG_ERROR_SIZE]);
 /* No connection may be left. NULL is fine. */
 void registry_free(struct registry *registry);
 
@@ -77,6 +84,9 @@ struct credential_set *target_credentials(struct target *target);
 void target_publish_take(struct target *target, struct credential_set *set);
 /* Whether CHAP is demanded now, as ListTargets and the login see it. */
 bool target_requires_chap(const struct target *target, const struct credential_set *set);
+
+/* Writes all stores' caches to stable storage, blocking; on the way out. -1 if one failed (it is logged). */
+int registry_flush(struct registry *registry);
 
 /* Where unnamed discovery sessions register: a target without name, LUNs or credentials. */
 struct target *registry_discovery(struct registry *registry);
@@ -94,25 +104,28 @@ bool target_is_current(struct target *target, const struct session_entry *entry)
 /* What target_admit() finds out beside its answer. */
 struct admission {
 	struct iscsi_login_status status; /* when ISCSI_REFUSED */
-	bool nexus_lost;                  /* this I_T nexus existed before: its first unit attention says so */
+	bool nexus_lost; /* this I_T nexus existed before: its first unit attention says so */
 };
 
 /*
  * login_admit: compares the generation and registers the session under one lock (K4). An old session
  * of the same initiator port is evicted first (section 6.3.5), and old commands of the same initiator are waited
- * for (K6): then ISCSI_WAIT, and connection_retry_admission() is called when it is worth asking again.
+ * for (K6): then ISCSI_WAIT, and a mail (connection_post_retry()) says when it is worth asking again.
  */
-enum iscsi_admission target_admit(struct target *target, struct session_entry *entry, struct admission *admission);
+enum iscsi_admission target_admit(
+	struct target *target, struct session_entry *entry, struct admission *admission);
 /* The entry no longer waits. */
 void target_stop_waiting(struct target *target, struct session_entry *entry);
 /* The connection is shut: nothing of its wire is interpreted any more (K3). `resume` is for a login that takes its session over. */
-void target_shut(struct target *target, struct session_entry *entry, const struct iscsi_resume *resume);
+void target_shut(
+	struct target *target, struct session_entry *entry, const struct iscsi_resume *resume);
 /*
  * The store has returned all its commands: leaves the list, waking those who waited. false: a mail
- * that names the entry is under way; ask again when it has been delivered (connection_unpinned()).
+ * that names the entry is under way; ask again when it has been delivered.
  */
 bool target_leave(struct target *target, struct session_entry *entry);
-/* A mail that pinned the entry has been delivered. */
-void target_unpin(struct target *target, struct session_entry *entry);
+/* The mail that asked to close, or to try again, has been delivered. */
+void target_evict_delivered(struct target *target, struct session_entry *entry);
+void target_retry_delivered(struct target *target, struct session_entry *entry);
 
 #endif

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the engine asks of its surroundings (struct iscsi_host): the registry for logins, discovery
+ * and task management, random bytes, and the log.
+ */
+#include "base/log.h"
+#include "daemon/address.h"
+#include "daemon/clock.h"
+#include "daemon/connection.h"
+
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ADMISSION_MS 3000u /* K6 */
+
+static int host_random(void *buffer, size_t length)
+{
+	return length <= INT32_MAX && RAND_bytes(buffer, (int)length) == 1 ? 0 : -1;
+}
+
+/* --- login --- */
+
+static struct iscsi_login_status host_login_begin(
+	void *owner, const struct iscsi_identity *identity, struct iscsi_login_terms *terms)
+{
+	struct connection *connection = owner;
+	struct registry *registry = connection->worker->workers->registry;
+	struct target *target = identity->target[0] ? registry_find(registry, identity->target)
+						    : registry_discovery(registry);
+
+	*terms = (struct iscsi_login_terms){ .portal_group_tag = connection->entry.group,
+		.target_alias = "" };
+	if (!target)
+		return (struct iscsi_login_status){ 2, 3 };
+	connection->entry.identity = identity;
+	if (!target_enter(target, &connection->entry, &connection->credentials))
+		return (struct iscsi_login_status){ 3, 1 };
+	terms->credentials = connection->credentials;
+	terms->chap_required = target_requires_chap(target, connection->credentials);
+	terms->chap_offered = terms->chap_required;
+	return (struct iscsi_login_status){ 0, 0 };
+}
+
+static bool host_login_current(void *owner)
+{
+	struct connection *connection = owner;
+
+	return target_is_current(connection->entry.target, &connection->entry);
+}
+
+/* The initiator port's name, SPC-4 annex: the initiator's name, ",i,0x" and the ISID. */
+static struct scsi_nexus *nexus_of(
+	const struct iscsi_identity *identity, struct scsi_device *device, bool lost)
+{
+	char port[ISCSI_NAME_MAX + 24];
+	const uint8_t *isid = identity->isid;
+
+	snprintf(port, sizeof(port), "%s,i,0x%02x%02x%02x%02x%02x%02x", identity->initiator,
+		isid[0], isid[1], isid[2], isid[3], isid[4], isid[5]);
+	return scsi_nexus_new(device, port, lost ? UA_NEXUS_LOSS : UA_POWER_ON);
+}
+
+static enum iscsi_admission host_login_admit(
+	void *owner, const struct iscsi_identity *identity, struct iscsi_grant *grant)
+{
+	struct connection *connection = owner;
+	struct target *target = connection->entry.target;
+	struct admission admission;
+
+	enum iscsi_admission answer = target_admit(target, &connection->entry, &admission);
+	*grant = (struct iscsi_grant){ .status = admission.status, .tsih = connection->entry.tsih };
+	if (answer == ISCSI_WAIT && connection->admission_until == ISCSI_NO_DEADLINE)
+		connection->admission_until = clock_now() + ADMISSION_MS;
+	if (answer != ISCSI_WAIT)
+		connection->admission_until = ISCSI_NO_DEADLINE;
+	if (answer != ISCSI_ADMITTED)
+		return answer;
+	if (identity->tsih)
+		grant->resume = &connection->entry.resume;
+	if (target->device && !identity->discovery) {
+		connection->nexus = nexus_of(identity, target->device, admission.nexus_lost);
+		if (!connection->nexus) {
+			grant->status = (struct iscsi_login_status){ 3, 2 };
+			return ISCSI_REFUSED;
+		}
+		grant->nexus = connection->nexus;
+		grant->device = target->device;
+	}
+	return ISCSI_ADMITTED;
+}
+
+/* --- discovery --- */
+
+/*
+ * Names the target at the portal that was used first, then at the others. A wildcard portal is
+ * told as the address this peer reached us at, with its port; never as 0.0.0.0 or [::].
+ */
+static void discover_target(const struct connection *connection, const struct target *target,
+	const struct sockaddr *local, iscsi_discovered *each, void *context)
+{
+	const struct workers *workers = connection->worker->workers;
+	char text[ADDRESS_TEXT_SIZE], address[ADDRESS_TEXT_SIZE + 8];
+
+	snprintf(address, sizeof(address), "%s,%u", connection->portal, connection->entry.group);
+	each(context, target->name, address);
+	for (size_t i = 0; i < workers->portal_count; i++) {
+		struct sockaddr_storage other = workers->portals[i].address;
+		if (address_is_any((struct sockaddr *)&other)) {
+			if (local->sa_family != other.ss_family)
+				continue;
+			memcpy(&other, local, sizeof(other));
+			address_set_port((struct sockaddr *)&other,
+				address_port(
+					(const struct sockaddr *)&workers->portals[i].address));
+		}
+		address_text((struct sockaddr *)&other, text, sizeof(text));
+		if (strcmp(text, connection->portal) == 0)
+			continue;
+		snprintf(address, sizeof(address), "%s,%u", text, workers->portals[i].group);
+		each(context, target->name, address);
+	}
+}
+
+static void host_discover(void *owner, const char *name, iscsi_discovered *each, void *context)
+{
+	const struct connection *connection = owner;
+	struct registry *registry = connection->worker->workers->registry;
+	struct sockaddr_storage local = { .ss_family = AF_UNSPEC };
+	socklen_t length = sizeof(local);
+
+	if (getsockname(connection->fd, (struct sockaddr *)&local, &length) < 0)
+		return;
+	for (size_t i = 0; i < registry_count(registry); i++) {
+		const struct target *target = registry_at(registry, i);
+		if (!name || strcmp(name, target->name) == 0)
+			discover_target(
+				connection, target, (const struct sockaddr *)&local, each, context);
+	}
+}
+
+/* --- task management beyond one's own session --- */
+
+/* One worker's part of a function that concerns all sessions of a target. */
+struct manage_part {
+	struct mail mail;
+	struct target *target;
+	struct iscsi_management *management;
+};
+
+/* The way back: the last hold has been dropped, on whatever thread. */
+struct manage_return {
+	struct mail mail;
+	struct connection *connection; /* busy until it has been told: it cannot go away */
+	struct iscsi_management *management;
+};
+
+static void manage_returned(struct mail *mail, void *receiver)
+{
+	struct manage_return *back = (struct manage_return *)mail;
+	(void)receiver;
+
+	connection_dirty(back->connection);
+	iscsi_conn_managed(back->connection->engine, back->management, clock_now());
+	free(back);
+}
+
+static void manage_released(struct iscsi_management *management)
+{
+	struct manage_return *back = management->host_context;
+
+	mailbox_post(back->connection->worker->mailbox, &back->mail);
+}
+
+static void manage_deliver(struct mail *mail, void *receiver)
+{
+	struct manage_part *part = (struct manage_part *)mail;
+	struct worker *worker = receiver;
+	struct connection *connection;
+	uint64_t now = clock_now();
+
+	TAILQ_FOREACH(connection, &worker->connections, all_link)
+	{
+		if (connection->entry.target != part->target || !connection->nexus)
+			continue;
+		connection_dirty(connection);
+		iscsi_conn_manage(connection->engine, part->management, now);
+	}
+	iscsi_management_release(part->management);
+	free(part);
+}
+
+static void host_manage(void *owner, struct iscsi_management *management)
+{
+	struct connection *connection = owner;
+	struct workers *workers = connection->worker->workers;
+	struct manage_return *back = malloc(sizeof(*back));
+
+	if (!back)
+		abort(); /* the initiator would wait for ever, or be told what is not so */
+	*back = (struct manage_return){
+		.mail.deliver = manage_returned, .connection = connection, .management = management
+	};
+	management->host_context = back;
+	management->released = manage_released;
+	for (unsigned i = 0; i < workers->count; i++) {
+		struct manage_part *part = malloc(sizeof(*part));
+		if (!part)
+			abort();
+		*part = (struct manage_part){ .mail.deliver = manage_deliver,
+			.target = connection->entry.target,
+			.management = management };
+		atomic_fetch_add(&management->holds, 1);
+		mailbox_post(workers->all[i].mailbox, &part->mail);
+	}
+	iscsi_management_release(management);
+}
+
+/* --- the log --- */
+
+static void host_wake(void *owner)
+{
+	connection_dirty(owner);
+}
+
+/* "peer=… initiator=… target=…", as far as known. */
+static const char *log_prefix(const struct connection *connection, char *text, size_t size)
+{
+	const struct iscsi_identity *identity = connection->entry.identity;
+
+	snprintf(text, size, "peer=%s%s%s%s%s", connection->peer, identity ? " initiator=" : "",
+		identity ? identity->initiator : "",
+		identity && identity->target[0] ? " target=" : "",
+		identity ? identity->target : "");
+	return text;
+}
+
+static void log_logged_in(const struct connection *connection, const char *prefix)
+{
+	struct iscsi_conn_info info;
+
+	iscsi_conn_info(connection->engine, &info);
+	log_info("%s: logged in type=%s tsih=%u auth=%s%s worker=%u", prefix,
+		connection->entry.identity->discovery ? "discovery" : "normal", info.tsih,
+		info.chap_algorithm ? chap_algorithm_name(info.chap_algorithm) : "none",
+		info.chap_mutual ? " mutual=yes" : "", connection->worker->index);
+}
+
+static void host_event(void *owner, const struct iscsi_event *event)
+{
+	struct connection *connection = owner;
+	char prefix[2 * ISCSI_NAME_MAX + ADDRESS_TEXT_SIZE + 32];
+
+	log_prefix(connection, prefix, sizeof(prefix));
+	switch (event->kind) {
+	case ISCSI_EVENT_LOGIN_REFUSED:
+		log_warning("%s: login refused status=0x%02x%02x: %s", prefix, event->status.class,
+			event->status.detail, event->text);
+		break;
+	case ISCSI_EVENT_LOGGED_IN:
+		/* Unnamed discovery proves nothing: it stays a stranger. */
+		if (connection->entry.identity->target[0]) {
+			limits_leave(&connection->worker->workers->limits, connection->stranger);
+			connection->stranger = -1;
+		}
+		log_logged_in(connection, prefix);
+		break;
+	case ISCSI_EVENT_LOGGED_OUT:
+		log_info("%s: logged out", prefix);
+		break;
+	case ISCSI_EVENT_PROTOCOL_ERROR:
+		log_warning("%s: protocol error: %s", prefix, event->text);
+		break;
+	case ISCSI_EVENT_TIMEOUT:
+		log_warning("%s: timeout: %s", prefix, event->text);
+		break;
+	case ISCSI_EVENT_TASK_MANAGEMENT:
+		log_info("%s: task management function=%u: %s", prefix, event->number, event->text);
+		break;
+	}
+}
+
+const struct iscsi_host connection_host = {
+	.random = host_random,
+	.login_begin = host_login_begin,
+	.login_current = host_login_current,
+	.login_admit = host_login_admit,
+	.discover = host_discover,
+	.manage = host_manage,
+	.wake = host_wake,
+	.event = host_event,
+};

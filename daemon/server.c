@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Start, signals and stop. The main thread serves no I/O: it runs the control endpoint, stores
+ * credentials, and waits.
+ */
+#include "daemon/server.h"
+
+#include "base/log.h"
+#include "conf/state.h"
+#include "daemon/api.h"
+#include "daemon/clock.h"
+#include "daemon/control.h"
+#include "daemon/gate.h"
+#include "daemon/mailbox.h"
+#include "daemon/notify.h"
+#include "daemon/portals.h"
+#include "daemon/target.h"
+#include "daemon/worker.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define STOP_MS      4500u /* closing takes no longer (K5), whatever peers and disks do */
+#define STOP_POLL_US 20000 /* how often lingering sockets are looked at */
+
+enum { ON_TERM, ON_INT, ON_HUP, SIGNALS };
+
+struct server {
+	struct config *config;
+	struct event_base *base;
+	struct mailbox *mailbox;
+	struct state *state;
+	struct registry *registry;
+	struct portal *portals;
+	struct workers *workers;
+	struct gate *gate;
+	struct api *api;
+	struct control *control;
+	struct notify *notify;
+	struct event *signals[SIGNALS];
+	struct event *stop_poll;
+	struct closure closing;
+	bool stopping, closed;
+	uint64_t stop_until; /* ms */
+};
+
+/* --- reload --- */
+
+static void reload_difference(void *context, const char *key, const char *before, const char *after)
+{
+	const struct server *server = context;
+
+	log_warning("%s: %s: \"%s\" -> \"%s\" takes a restart, the running value stays",
+		server->config->file, key, before, after);
+}
+
+static void server_reload(evutil_socket_t number, short what, void *context)
+{
+	struct server *server = context;
+	char error[CONFIG_ERROR_SIZE];
+	(void)number, (void)what;
+
+	notify_reloading();
+	struct config *config = config_load(server->config->file, error);
+	if (!config)
+		log_error("reload: %s; the running configuration stays", error);
+	else if (config_diff(server->config, config, reload_difference, server) == 0)
+		log_info("reload: %s is as it was", server->config->file);
+	config_free(config);
+	notify_reloaded();
+}
+
+/* --- stop --- */
+
+static unsigned workers_load(const struct workers *workers)
+{
+	unsigned load = 0;
+
+	for (unsigned i = 0; i < workers->count; i++)
+		load += atomic_load(&workers->all[i].load);
+	return load;
+}
+
+/* Sessions are closed first; then their lingering sockets get their second, and commands their return from the store. */
+static void server_stop_poll(evutil_socket_t fd, short what, void *context)
+{
+	struct server *server = context;
+	(void)fd, (void)what;
+
+	if ((server->closed && workers_load(server->workers) == 0) ||
+		clock_now() >= server->stop_until)
+		event_base_loopexit(server->base, NULL);
+}
+
+static void server_closed(struct closure *closure)
+{
+	struct server *server = closure->context;
+
+	server->closed = true;
+	log_info("stopping: %u connections closed", atomic_load(&closure->sessions));
+}
+
+static void server_stop(evutil_socket_t number, short what, void *context)
+{
+	struct server *server = context;
+	const struct timeval poll = { .tv_sec = 0, .tv_usec = STOP_POLL_US };
+	(void)what;
+
+	if (server->stopping)
+		return;
+	server->stopping = true;
+	log_info("stopping on signal %d", (int)number);
+	notify_stopping();
+	server->stop_until = clock_now() + STOP_MS;
+	workers_deafen(server->workers);
+	server->closing.done = server_closed;
+	server->closing.context = server;
+	if (workers_close_sessions(server->workers, &server->closing, NULL, UINT64_MAX) < 0)
+		server->stop_until = 0;
+	event_add(server->stop_poll, &poll);
+}
+
+/* --- start --- */
+
+static int server_watch_signals(struct server *server)
+{
+	static const struct {
+		int number;
+		event_callback_fn handler;
+	} handled[SIGNALS] = {
+		[ON_TERM] = { SIGTERM, server_stop },
+		[ON_INT] = { SIGINT, server_stop },
+		[ON_HUP] = { SIGHUP, server_reload },
+	};
+
+	for (int i = 0; i < SIGNALS; i++) {
+		server->signals[i] = evsignal_new(
+			server->base, handled[i].number, handled[i].handler, server);
+		if (!server->signals[i] || event_add(server->signals[i], NULL) < 0)
+			return -1;
+	}
+	server->stop_poll = event_new(server->base, -1, EV_PERSIST, server_stop_poll, server);
+	return server->stop_poll ? 0 : -1;
+}
+
+static int server_open_state(struct server *server, char error[CONFIG_ERROR_SIZE])
+{
+	char why[STATE_ERROR_SIZE];
+	bool first_start = false;
+
+	server->state = state_open(server->config->state_directory, &first_start, why);
+	if (!server->state) {
+		snprintf(error, CONFIG_ERROR_SIZE, "%s", why);
+		return -1;
+	}
+	if (first_start)
+		log_info("first start: %s was empty, no target has credentials",
+			server->config->state_directory);
+	return 0;
+}
+
+static int server_open_control(struct server *server, char error[CONFIG_ERROR_SIZE])
+{
+	const struct api_config config = {
+		.registry = server->registry,
+		.gate = server->gate,
+		.workers = server->workers,
+	};
+
+	snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
+	server->api = api_new(&config);
+	if (!server->api)
+		return -1;
+	if (!server->config->control.socket[0])
+		return 0;
+	server->control = control_new(server->base, &server->config->control, server->api, error);
+	return server->control ? 0 : -1;
+}
+
+static int server_build(struct server *server, char error[CONFIG_ERROR_SIZE])
+{
+	const struct config *config = server->config;
+
+	snprintf(error, CONFIG_ERROR_SIZE, "cannot set up the event loop");
+	server->base = event_base_new();
+	if (!server->base || server_watch_signals(server) < 0)
+		return -1;
+	server->mailbox = mailbox_new(server->base, server);
+	server->notify = notify_new(server->base);
+	if (!server->mailbox || !server->notify || server_open_state(server, error) < 0)
+		return -1;
+	server->registry = registry_new(config, server->state, error);
+	if (!server->registry)
+		return -1;
+	server->portals = portals_open(config, error);
+	if (!server->portals)
+		return -1;
+	server->workers = workers_new(config->workers, server->registry, server->mailbox,
+		server->portals, config->portal_count, error, CONFIG_ERROR_SIZE);
+	if (!server->workers)
+		return -1;
+	server->gate = gate_new(server->state, server->workers, server->mailbox);
+	return server->gate ? server_open_control(server, error) : -1;
+}
+
+struct server *server_new_take(struct config *config, char error[CONFIG_ERROR_SIZE])
+{
+	struct server *server = calloc(1, sizeof(*server));
+
+	if (!server) {
+		snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
+		config_free(config);
+		return NULL;
+	}
+	server->config = config;
+	if (server_build(server, error) < 0) {
+		server_free(server);
+		return NULL;
+	}
+	return server;
+}
+
+int server_run(struct server *server)
+{
+	portals_log(server->portals, server->config->portal_count);
+	notify_ready(server->config->target_count, server->config->portal_count);
+	event_base_dispatch(server->base);
+
+	control_free(server->control);
+	server->control = NULL;
+	workers_free(server->workers);
+	server->workers = NULL;
+	int failed = registry_flush(server->registry);
+	log_info("stopped");
+	return failed ? 1 : 0;
+}
+
+void server_free(struct server *server)
+{
+	if (!server)
+		return;
+	control_free(server->control);
+	api_free(server->api);
+	gate_free(server->gate);
+	workers_free(server->workers);
+	portals_close(server->portals, server->config->portal_count);
+	registry_free(server->registry);
+	state_close(server->state);
+	notify_free(server->notify);
+	mailbox_free(server->mailbox);
+	for (int i = 0; i < SIGNALS; i++)
+		if (server->signals[i])
+			event_free(server->signals[i]);
+	if (server->stop_poll)
+		event_free(server->stop_poll);
+	if (server->base)
+		event_base_free(server->base);
+	config_free(server->config);
+	free(server);
+}
+
+int server_check(const struct config *config)
+{
+	char why[STATE_ERROR_SIZE];
+	int failed = 0;
+	struct state *state = state_open_readonly(config->state_directory, why);
+
+	if (!state) {
+		log_error("%s", why);
+		return 1;
+	}
+	for (size_t i = 0; i < config->target_count; i++) {
+		struct credential_set *set = NULL;
+		if (state_load_credentials(state, config->targets[i].name, &set, why) != STATE_OK) {
+			log_error("target=%s would be served to nobody: %s",
+				config->targets[i].name, why);
+			failed = 1;
+		}
+		credential_set_unref(set);
+	}
+	state_close(state);
+	return failed;
+}

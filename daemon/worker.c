@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The loop of a worker: events, then once per turn finished disk requests, a bounded number of
+ * closings, all dirty connections, and one submission to the disk queue.
+ */
+#include "daemon/worker.h"
+
+#include "base/log.h"
+#include "daemon/clock.h"
+#include "daemon/connection.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <openssl/rand.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STORE_DEPTH     256u        /* disk requests of one worker under way at once */
+#define BUFFERS_KEPT    (64u << 20) /* bytes of idle data buffers a worker keeps */
+#define TASKS_KEPT      4096u
+#define PDUS_KEPT       8192u
+#define ACCEPT_PER_TURN 16
+#define ACCEPT_PAUSE_US 100000 /* when descriptors or memory run out */
+
+/* A portal as one worker watches it. */
+struct listener {
+	struct worker *worker;
+	const struct portal *portal;
+	struct event *event;
+	struct event *resume;
+};
+
+/* --- accepting --- */
+
+static void listener_accept(evutil_socket_t fd, short what, void *context)
+{
+	struct listener *listener = context;
+	(void)what;
+
+	for (int i = 0; i < ACCEPT_PER_TURN; i++) {
+		struct sockaddr_storage peer;
+		socklen_t length = sizeof(peer);
+		int socket = accept4(
+			fd, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (socket >= 0) {
+			connection_accept(listener->worker, socket, (struct sockaddr *)&peer,
+				listener->portal->group);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+			const struct timeval pause = { .tv_sec = 0, .tv_usec = ACCEPT_PAUSE_US };
+			log_warning("cannot accept a connection: %s", strerror(errno));
+			event_del(listener->event);
+			event_add(listener->resume, &pause);
+		}
+		return;
+	}
+}
+
+static void listener_resume(evutil_socket_t fd, short what, void *context)
+{
+	struct listener *listener = context;
+	(void)fd, (void)what;
+	event_add(listener->event, NULL);
+}
+
+static int worker_listen(struct worker *worker)
+{
+	const struct workers *workers = worker->workers;
+
+	worker->listeners = calloc(workers->portal_count, sizeof(*worker->listeners));
+	if (!worker->listeners)
+		return -1;
+	for (size_t i = 0; i < workers->portal_count; i++) {
+		struct listener *listener = &worker->listeners[i];
+		listener->worker = worker;
+		listener->portal = &workers->portals[i];
+		listener->event = event_new(worker->base, listener->portal->fd,
+			EV_READ | EV_PERSIST, listener_accept, listener);
+		listener->resume = event_new(worker->base, -1, 0, listener_resume, listener);
+		if (!listener->event || !listener->resume || event_add(listener->event, NULL) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void worker_deafen(struct worker *worker)
+{
+	for (size_t i = 0; worker->listeners && i < worker->workers->portal_count; i++) {
+		if (worker->listeners[i].event)
+			event_free(worker->listeners[i].event);
+		if (worker->listeners[i].resume)
+			event_free(worker->listeners[i].resume);
+	}
+	free(worker->listeners);
+	worker->listeners = NULL;
+}
+
+struct worker *workers_least_loaded(struct workers *workers)
+{
+	struct worker *best = &workers->all[0];
+
+	for (unsigned i = 1; i < workers->count; i++)
+		if (atomic_load(&workers->all[i].load) < atomic_load(&best->load))
+			best = &workers->all[i];
+	return best;
+}
+
+/* --- closing sessions --- */
+
+static void closure_finished(struct mail *mail, void *receiver)
+{
+	struct closure *closure = (struct closure *)mail;
+	(void)receiver;
+
+	free(closure->parts);
+	closure->done(closure);
+}
+
+static void closing_finished(struct worker *worker, struct closing *closing)
+{
+	struct closure *closure = closing->closure;
+
+	TAILQ_REMOVE(&worker->closings, closing, link);
+	if (atomic_fetch_sub(&closure->pending, 1) == 1) {
+		closure->mail.deliver = closure_finished;
+		mailbox_post(worker->workers->main, &closure->mail);
+	}
+}
+
+static bool closing_concerns(const struct closing *closing, const struct connection *connection)
+{
+	if (!closing->target)
+		return true;
+	return connection->entry.target == closing->target &&
+	       connection->entry.generation < closing->generation;
+}
+
+void worker_connection_shut(struct worker *worker, struct connection *connection)
+{
+	struct closing *closing, *next;
+
+	for (closing = TAILQ_FIRST(&worker->closings); closing; closing = next) {
+		next = TAILQ_NEXT(closing, link);
+		if (closing_concerns(closing, connection) && --closing->left == 0)
+			closing_finished(worker, closing);
+	}
+}
+
+/* Counts whom it concerns at once; they are closed a few per turn. */
+static void closing_begin(struct mail *mail, void *receiver)
+{
+	struct closing *closing = (struct closing *)mail;
+	struct worker *worker = receiver;
+	struct connection *connection;
+
+	worker->draining = worker->draining || !closing->target;
+	TAILQ_INSERT_TAIL(&worker->closings, closing, link);
+	TAILQ_FOREACH(connection, &worker->connections, all_link)
+	{
+		if (connection->is_shut || !closing_concerns(closing, connection))
+			continue;
+		closing->left++;
+		if (!connection->is_to_close) {
+			connection->is_to_close = true;
+			TAILQ_INSERT_TAIL(&worker->to_close, connection, close_link);
+		}
+	}
+	atomic_fetch_add(&closing->closure->sessions, (unsigned)closing->left);
+	if (closing->left == 0)
+		closing_finished(worker, closing);
+}
+
+int workers_close_sessions(struct workers *workers, struct closure *closure, struct target *target,
+	uint64_t generation)
+{
+	closure->parts = calloc(workers->count, sizeof(*closure->parts));
+	if (!closure->parts)
+		return -1;
+	closure->workers = workers;
+	atomic_store(&closure->pending, workers->count);
+	atomic_store(&closure->sessions, 0);
+	for (unsigned i = 0; i < workers->count; i++) {
+		closure->parts[i] = (struct closing){ .mail.deliver = closing_begin,
+			.closure = closure,
+			.target = target,
+			.generation = generation };
+		mailbox_post(workers->all[i].mailbox, &closure->parts[i].mail);
+	}
+	return 0;
+}
+
+static void worker_close_some(struct worker *worker, uint64_t now)
+{
+	for (unsigned i = 0; i < CLOSE_PER_TURN; i++) {
+		struct connection *connection = TAILQ_FIRST(&worker->to_close);
+		if (!connection)
+			return;
+		TAILQ_REMOVE(&worker->to_close, connection, close_link);
+		connection->is_to_close = false;
+		connection_close(connection, ISCSI_CLOSE_CLEAN, now);
+	}
+}
+
+/* --- the loop --- */
+
+static void worker_store_ready(evutil_socket_t fd, short what, void *context)
+{
+	/* The turn reaps; this only ends the wait. */
+	(void)fd, (void)what, (void)context;
+}
+
+/* Whether there is more to do before the next wait. */
+static bool worker_turn(struct worker *worker)
+{
+	uint64_t now = clock_now();
+	bool more = store_queue_reap(worker->engine.queue, COMPLETIONS_PER_TURN) ==
+		    COMPLETIONS_PER_TURN;
+
+	worker_close_some(worker, now);
+	store_queue_flush(worker->engine.queue);
+	/* Settling may make other connections dirty (a task returned, a session closed): they are for this turn too. */
+	struct connection *connection;
+	while ((connection = TAILQ_FIRST(&worker->dirty))) {
+		TAILQ_REMOVE(&worker->dirty, connection, dirty_link);
+		connection->is_dirty = false;
+		connection_settle(connection, now);
+	}
+	store_queue_flush(worker->engine.queue);
+	return more || !TAILQ_EMPTY(&worker->to_close);
+}
+
+static void *worker_run(void *context)
+{
+	struct worker *worker = context;
+	bool more = false;
+
+	while (!worker->stop) {
+		event_base_loop(worker->base, EVLOOP_ONCE | (more ? EVLOOP_NONBLOCK : 0));
+		more = worker_turn(worker);
+	}
+	return NULL;
+}
+
+/* --- beginning and end --- */
+
+static int worker_init(struct worker *worker, struct workers *workers, unsigned index)
+{
+	worker->workers = workers;
+	worker->index = index;
+	TAILQ_INIT(&worker->connections);
+	TAILQ_INIT(&worker->dirty);
+	TAILQ_INIT(&worker->to_close);
+	TAILQ_INIT(&worker->closings);
+	worker->base = event_base_new();
+	worker->receive_buffer = malloc(RECEIVE_SIZE);
+	worker->engine = (struct iscsi_worker){
+		.host = &connection_host,
+		.issuer = &workers->issuer,
+		.queue = store_queue_new(STORE_QUEUE_BEST, STORE_DEPTH),
+		.buffers = buffer_pool_new(BUFFERS_KEPT),
+		.tasks = pool_new(iscsi_task_size(), TASKS_KEPT),
+		.pdus = pool_new(iscsi_pdu_size(), PDUS_KEPT),
+	};
+	if (!worker->base || !worker->receive_buffer || !worker->engine.queue ||
+		!worker->engine.buffers || !worker->engine.tasks || !worker->engine.pdus)
+		return -1;
+	worker->mailbox = mailbox_new(worker->base, worker);
+	worker->store_event = event_new(worker->base, store_queue_fd(worker->engine.queue),
+		EV_READ | EV_PERSIST, worker_store_ready, worker);
+	if (!worker->mailbox || !worker->store_event || event_add(worker->store_event, NULL) < 0)
+		return -1;
+	return worker_listen(worker);
+}
+
+static void worker_free(struct worker *worker)
+{
+	struct connection *connection;
+
+	while ((connection = TAILQ_FIRST(&worker->connections))) {
+		connection_drop(connection);
+		if (connection == TAILQ_FIRST(&worker->connections))
+			return; /* the store still holds its commands: the process is ending, leave all as it is */
+	}
+	worker_deafen(worker);
+	if (worker->store_event)
+		event_free(worker->store_event);
+	mailbox_free(worker->mailbox);
+	store_queue_free(worker->engine.queue);
+	if (worker->base)
+		event_base_free(worker->base);
+	pool_free(worker->engine.tasks);
+	pool_free(worker->engine.pdus);
+	buffer_pool_free(worker->engine.buffers);
+	free(worker->receive_buffer);
+}
+
+/* Signals are the main thread's. */
+static int worker_start(struct worker *worker)
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int failed = pthread_create(&worker->thread, NULL, worker_run, worker);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return failed ? -1 : 0;
+}
+
+struct workers *workers_new(unsigned count, struct registry *registry, struct mailbox *main,
+	const struct portal *portals, size_t portal_count, char *error, size_t error_size)
+{
+	struct workers *workers = calloc(1, sizeof(*workers));
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned wanted = count ? count : cpus > 0 ? (unsigned)cpus : 1;
+
+	if (workers)
+		workers->all = calloc(wanted, sizeof(*workers->all));
+	if (!workers || !workers->all || limits_init(&workers->limits) < 0 ||
+		RAND_bytes(workers->issuer.key, sizeof(workers->issuer.key)) != 1)
+		goto failed;
+	workers->registry = registry;
+	workers->main = main;
+	workers->portals = portals;
+	workers->portal_count = portal_count;
+	for (; workers->count < wanted; workers->count++) {
+		struct worker *worker = &workers->all[workers->count];
+		if (worker_init(worker, workers, workers->count) < 0) {
+			worker_free(worker);
+			goto failed;
+		}
+	}
+	log_info("%u workers, disk requests through %s", wanted,
+		store_queue_name(workers->all[0].engine.queue));
+	for (unsigned i = 0; i < wanted; i++)
+		if (worker_start(&workers->all[i]) < 0)
+			abort(); /* half a set of threads cannot be taken back in order */
+	return workers;
+failed:
+	snprintf(error, error_size, "cannot set up %u workers: %s", wanted, strerror(errno));
+	for (unsigned i = 0; workers && i < workers->count; i++)
+		worker_free(&workers->all[i]);
+	if (workers)
+		free(workers->all);
+	free(workers);
+	return NULL;
+}
+
+static void worker_stop(struct mail *mail, void *receiver)
+{
+	struct worker *worker = receiver;
+
+	worker->stop = true;
+	free(mail);
+}
+
+static void worker_become_deaf(struct mail *mail, void *receiver)
+{
+	worker_deafen(receiver);
+	free(mail);
+}
+
+static void workers_order(struct workers *workers, void (*deliver)(struct mail *, void *))
+{
+	for (unsigned i = 0; i < workers->count; i++) {
+		struct mail *mail = malloc(sizeof(*mail));
+		if (!mail)
+			abort(); /* the way out must not depend on luck */
+		mail->deliver = deliver;
+		mailbox_post(workers->all[i].mailbox, mail);
+	}
+}
+
+void workers_deafen(struct workers *workers)
+{
+	workers_order(workers, worker_become_deaf);
+}
+
+void workers_free(struct workers *workers)
+{
+	if (!workers)
+		return;
+	workers_order(workers, worker_stop);
+	for (unsigned i = 0; i < workers->count; i++)
+		pthread_join(workers->all[i].thread, NULL);
+	for (unsigned i = 0; i < workers->count; i++)
+		worker_free(&workers->all[i]);
+	free(workers->all);
+	free(workers);
+}

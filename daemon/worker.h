@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Workers: threads that serve connections. Each has its own event base, store queue, pools and
+ * receive buffer; a connection lives and dies on one of them. The main thread starts and stops
+ * them, hands them the listening sockets, and asks them to close sessions.
+ */
+#ifndef PORTCULLIS_DAEMON_WORKER_H
+#define PORTCULLIS_DAEMON_WORKER_H
+
+#include "daemon/limits.h"
+#include "daemon/mailbox.h"
+#include "proto/iscsi/iscsi.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+struct connection;
+struct event;
+struct event_base;
+struct listener;
+struct registry;
+struct target;
+struct workers;
+TAILQ_HEAD(connection_list, connection);
+
+#define RECEIVE_SIZE         (256u << 10) /* bytes of a worker's receive buffer */
+#define CLOSE_PER_TURN       32u /* connections a worker begins to close in one turn of its loop */
+#define COMPLETIONS_PER_TURN 256u
+
+/* A listening socket, shared by all workers. */
+struct portal {
+	int fd;
+	uint16_t group;
+	struct sockaddr_storage address; /* as bound: the port is a real one */
+};
+
+/* One worker's part in closing sessions. */
+struct closing {
+	struct mail mail;
+	TAILQ_ENTRY(closing) link;
+	struct closure *closure;
+	struct target *target; /* NULL: whatever target, and connections that have named none */
+	uint64_t generation;   /* sessions of an older one */
+	size_t left;           /* connections not yet shut */
+};
+TAILQ_HEAD(closing_list, closing);
+
+struct worker {
+	struct iscsi_worker engine; /* first: what engine connections borrow */
+	struct workers *workers;
+	unsigned index;
+	pthread_t thread;
+	struct event_base *base;
+	struct mailbox *mailbox;
+	struct event *store_event;
+	struct listener *listeners; /* one per portal */
+	uint8_t *receive_buffer;
+	atomic_uint load; /* connections, for placement */
+	bool stop;
+	bool draining; /* the daemon is going down: no new connection is begun */
+
+	struct connection_list connections; /* all, the shut and busy ones too */
+	struct connection_list dirty;       /* with output, a deadline or a phase to look at */
+	struct connection_list to_close;    /* asked to close, not yet begun */
+	struct closing_list closings;
+};
+
+struct workers {
+	struct registry *registry;
+	struct limits limits;
+	struct chap_issuer issuer;
+	struct mailbox *main;         /* the main thread's */
+	const struct portal *portals; /* borrowed; set once, before the workers run */
+	size_t portal_count;
+	struct worker *all;
+	unsigned count;
+};
+
+/*
+ * Starts `count` workers (0 = one per CPU), each accepting from all `portals`. NULL with one line in `error`. All that
+ * is passed is borrowed until workers_free(); the listening sockets do not block.
+ */
+struct workers *workers_new(unsigned count, struct registry *registry, struct mailbox *main,
+	const struct portal *portals, size_t portal_count, char *error, size_t error_size);
+/* Stops and joins them; connections still there are dropped. NULL is fine. */
+void workers_free(struct workers *workers);
+/* No more accepting. Returns before every worker knows; what it accepts meanwhile is closed like the rest. */
+void workers_deafen(struct workers *workers);
+
+/* The closing of all sessions of a target of generations older than one: the only road there is. */
+struct closure {
+	struct mail mail;
+	void (*done)(
+		struct closure *closure); /* main thread, when all are shut; frees it if it likes */
+	void *context;
+	struct workers *workers;
+	atomic_uint pending;  /* workers */
+	atomic_uint sessions; /* connections closed */
+	struct closing *parts;
+};
+
+/*
+ * Main thread. `closure->done` is called there when no session of `target` (NULL: of any) older than `generation`
+ * is left (K3). 0, or -1 when out of memory (then nothing was closed). `closure` is borrowed until done.
+ */
+int workers_close_sessions(struct workers *workers, struct closure *closure, struct target *target,
+	uint64_t generation);
+
+/* --- for connection.c --- */
+
+/* A connection has been shut: counts it in all closings it belongs to. */
+void worker_connection_shut(struct worker *worker, struct connection *connection);
+/* The worker with the fewest connections. */
+struct worker *workers_least_loaded(struct workers *workers);
+
+#endif
