@@ -48,8 +48,7 @@ enum scsi_status {
 #define UA_MODE_CHANGED     SCSI_SENSE(0x06, 0x2a, 0x01)
 #define UA_CAPACITY_CHANGED SCSI_SENSE(0x06, 0x2a, 0x09)
 #define UA_LUNS_CHANGED     SCSI_SENSE(0x06, 0x3f, 0x0e)
-#define UA_CLEARED_BY_EVENT                                                                        \
-	SCSI_SENSE(0x06, 0x47, 0x7f) /* some commands, by an iSCSI protocol event */
+#define UA_CLEARED_BY_EVENT SCSI_SENSE(0x06, 0x47, 0x7f) /* commands, by an iSCSI event */
 
 /* --- logical units and the device that holds them --- */
 
@@ -132,8 +131,8 @@ struct scsi_task {
 	uint8_t cdb[SCSI_CDB_MAX];
 	uint16_t cdb_length;       /* 16, or more with an extended CDB */
 	struct store_queue *queue; /* the worker's */
-	void (*done)(
-		struct scsi_task *task); /* called on the queue's thread when a PENDING task ends */
+	/* Called on the queue's thread when a PENDING task ends; the task may be freed in it. */
+	void (*done)(struct scsi_task *task);
 
 	/*
 	 * Set by scsi_task_parse(), 0 when it ends the task. For residuals: a data-out command that
@@ -141,18 +140,18 @@ struct scsi_task {
 	 * in_length.
 	 */
 	enum scsi_direction direction;
-	uint32_t length; /* bytes: data-out it takes in all, or data-in it gives at most; <=
-			    BUFFER_SIZE_MAX */
+	uint32_t length; /* bytes it takes, or gives at most; <= BUFFER_SIZE_MAX */
 
 	/* Set by the transport before scsi_task_execute(); owned by it. */
 	uint8_t *buffer;      /* `buffer_size` bytes, aligned; NULL when length is 0 */
 	uint32_t buffer_size; /* >= length */
-	uint32_t out_length;  /* data-out bytes that really came; < length only if the initiator
-				 offered less */
-	uint32_t offered; /* data-out bytes announced (Expected Data Transfer Length); 0 = not told.
-			     WRITE SAME fails when it is more than its one block */
-	bool cancelled;   /* may be set on the queue's thread while PENDING: a command of many steps
-			     then   ends at its next one, with SCSI_TASK_ABORTED */
+	uint32_t out_length;  /* data-out bytes that came; < length only if fewer were offered */
+	uint32_t offered; /* data-out bytes announced (EDTL), 0 = not told; only WRITE SAME looks */
+	/*
+	 * May be set on the queue's thread while PENDING: a command of many steps then ends at its
+	 * next one, with SCSI_TASK_ABORTED.
+	 */
+	bool cancelled;
 
 	/* The outcome. */
 	enum scsi_status status;

@@ -112,51 +112,51 @@ static inline uint32_t unit_write_same_max(const struct scsi_unit *unit)
 	return WRITE_SAME_BYTES_MAX >> unit->block_shift;
 }
 
-/* --- handlers, by file --- */
-
-/* rw.c: decodes LBA and number of blocks of any 6, 10, 12 or 16 byte CDB; false: beyond the end,
- * failed. */
+/*
+ * The handlers of the table, by file: parse and step as struct scsi_command says.
+ *
+ * rw.c. range_decode() reads LBA and number of blocks of any 6, 10, 12 or 16 byte CDB; false: beyond
+ * the end, failed. transfer_decode() is the same for what the MAXIMUM TRANSFER LENGTH bounds.
+ * transfer_cut() cuts the range to the whole blocks that came; false: part of a block came, failed.
+ */
 bool range_decode(struct scsi_task *task);
-/* rw.c: the same, for commands bound by the MAXIMUM TRANSFER LENGTH. */
 bool transfer_decode(struct scsi_task *task);
-/* rw.c: cuts the range to the whole blocks that came; false: part of a block came, failed. */
 bool transfer_cut(struct scsi_task *task);
 bool read_parse(struct scsi_task *task);
-enum task_step read_step(struct scsi_task *task);
 bool write_parse(struct scsi_task *task);
+enum task_step read_step(struct scsi_task *task);
 enum task_step write_step(struct scsi_task *task);
 /* verify.c */
 bool verify_parse(struct scsi_task *task);
 enum task_step verify_step(struct scsi_task *task);
 enum task_step write_verify_step(struct scsi_task *task);
-/* write_same.c */
+/* write_same.c and unmap.c */
 bool write_same_parse(struct scsi_task *task);
-enum task_step write_same_step(struct scsi_task *task);
-/* unmap.c */
 bool unmap_parse(struct scsi_task *task);
+enum task_step write_same_step(struct scsi_task *task);
 enum task_step unmap_step(struct scsi_task *task);
-/* unit.c */
+/* unit.c and capacity.c */
+bool read_capacity_10_parse(struct scsi_task *task);
 enum task_step test_unit_ready_step(struct scsi_task *task);
 enum task_step request_sense_step(struct scsi_task *task);
 enum task_step start_stop_step(struct scsi_task *task);
 enum task_step synchronize_cache_step(struct scsi_task *task);
-/* capacity.c */
-bool read_capacity_10_parse(struct scsi_task *task);
 enum task_step read_capacity_10_step(struct scsi_task *task);
 enum task_step read_capacity_16_step(struct scsi_task *task);
-/* inquiry.c, vpd.c */
+/*
+ * inquiry.c and vpd.c. vpd_page_exists(): whether the unit (NULL: a LUN without one) has the page.
+ * vpd_step() answers the page in the CDB, which exists; `peripheral` is its first byte.
+ */
 bool inquiry_parse(struct scsi_task *task);
-enum task_step inquiry_step(struct scsi_task *task);
-/* Whether the page exists on the task's LUN. */
 bool vpd_page_exists(const struct scsi_unit *unit, uint8_t page);
+enum task_step inquiry_step(struct scsi_task *task);
 enum task_step vpd_step(struct scsi_task *task, uint8_t peripheral);
-/* modes.c */
+/* modes.c and report.c */
 bool mode_sense_parse(struct scsi_task *task);
-enum task_step mode_sense_step(struct scsi_task *task);
-/* report.c */
 bool report_luns_parse(struct scsi_task *task);
-enum task_step report_luns_step(struct scsi_task *task);
 bool report_opcodes_parse(struct scsi_task *task);
+enum task_step mode_sense_step(struct scsi_task *task);
+enum task_step report_luns_step(struct scsi_task *task);
 enum task_step report_opcodes_step(struct scsi_task *task);
 
 #endif
