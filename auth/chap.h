@@ -39,7 +39,8 @@ struct chap_issuer {
 int chap_challenge_issue(const struct chap_issuer *issuer, int (*random)(void *, size_t),
 	uint8_t challenge[CHAP_CHALLENGE_SIZE], uint8_t *identifier);
 /* Whether this process issued these bytes as a challenge, on any connection. */
-bool chap_challenge_is_own(const struct chap_issuer *issuer, const uint8_t *challenge, size_t length);
+bool chap_challenge_is_own(
+	const struct chap_issuer *issuer, const uint8_t *challenge, size_t length);
 
 /*
  * H(identifier || secret || challenge), RFC 1994 section 4.1. `response` gets chap_response_size()

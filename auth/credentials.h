@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CHAP_SECRET_MAX       255 /* bytes the engine takes; the API takes 12..16 */
-#define ISCSI_NAME_MAX        223 /* bytes without the NUL, RFC 7143 section 4.2.7.1 */
-#define CREDENTIAL_NAME_MAX   255 /* bytes without the NUL: what the API lets an InitiatorName be */
+#define CHAP_SECRET_MAX     255 /* bytes the engine takes; the API takes 12..16 */
+#define ISCSI_NAME_MAX      223 /* bytes without the NUL, RFC 7143 section 4.2.7.1 */
+#define CREDENTIAL_NAME_MAX 255 /* bytes without the NUL: what the API lets an InitiatorName be */
 
 struct chap_secret {
 	uint8_t length; /* 0 = none */
@@ -35,18 +35,18 @@ struct credential_set *credential_set_new(uint64_t generation);
  * A set of copies of `count` records, whose names must strictly ascend. NULL when out of memory, or
  * (errno EINVAL) if they do not, or a name or an initiator's secret is empty.
  */
-struct credential_set *credential_set_of(uint64_t generation, const struct credential *records,
-	size_t count);
+struct credential_set *credential_set_of(
+	uint64_t generation, const struct credential *records, size_t count);
 /*
  * A new set of generation `generation`: `old` with this record added or, by initiator name,
  * replaced whole. `old` is borrowed and stays as it is. NULL when out of memory, or (errno EINVAL)
  * if the name or the initiator's secret is empty.
  */
-struct credential_set *credential_set_with(const struct credential_set *old, uint64_t generation,
-	const struct credential *record);
+struct credential_set *credential_set_with(
+	const struct credential_set *old, uint64_t generation, const struct credential *record);
 /* Likewise without that initiator's record; NULL also when there is none (errno ENOENT). */
-struct credential_set *credential_set_without(const struct credential_set *old, uint64_t generation,
-	const char *initiator);
+struct credential_set *credential_set_without(
+	const struct credential_set *old, uint64_t generation, const char *initiator);
 
 /* Both are thread-safe. The last unref wipes and frees; NULL is fine. */
 struct credential_set *credential_set_ref(struct credential_set *set);
@@ -57,7 +57,7 @@ size_t credential_set_count(const struct credential_set *set);
 /* Records ascend by initiator name; index < count. Valid as long as the reference is held. */
 const struct credential *credential_set_at(const struct credential_set *set, size_t index);
 /* By name of `length` bytes, compared whole after lower-casing ASCII; NULL if there is none. */
-const struct credential *credential_set_find(const struct credential_set *set, const char *initiator,
-	size_t length);
+const struct credential *credential_set_find(
+	const struct credential_set *set, const char *initiator, size_t length);
 
 #endif

@@ -21,8 +21,8 @@ struct config_gateway {
 };
 
 struct config_portal {
-	char *address; /* numeric IPv4 or IPv6, without brackets */
-	uint16_t port; /* 0 = take a free one */
+	char *address;  /* numeric IPv4 or IPv6, without brackets */
+	uint16_t port;  /* 0 = take a free one */
 	uint16_t group; /* target portal group tag, 1..65535 */
 };
 
@@ -80,8 +80,10 @@ struct config *config_load(const char *file, char error[CONFIG_ERROR_SIZE]);
 void config_free(struct config *config);
 
 /* One difference of two values, as words for the log: key path ("targets[1].luns[0].size"), old, new. */
-typedef void config_difference(void *context, const char *key, const char *before, const char *after);
+typedef void config_difference(
+	void *context, const char *key, const char *before, const char *after);
 /* Calls `each` for every difference; returns how many. Secrets are not part of the configuration. */
-size_t config_diff(const struct config *before, const struct config *after, config_difference *each, void *context);
+size_t config_diff(const struct config *before, const struct config *after, config_difference *each,
+	void *context);
 
 #endif

@@ -18,7 +18,8 @@ struct state;
 enum state_result {
 	STATE_OK = 0,
 	STATE_NOT_STORED = -1, /* storing failed; the old set stands on the disk, as before */
-	STATE_BROKEN = -2,     /* what stands on the disk cannot be trusted: serve the target to nobody */
+	STATE_BROKEN =
+		-2, /* what stands on the disk cannot be trusted: serve the target to nobody */
 };
 
 /*

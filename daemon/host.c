@@ -149,30 +149,32 @@ struct manage_part {
 	struct iscsi_management *management;
 };
 
-/* The way back: the last hold has been dropped, on whatever thread. */
-struct manage_return {
+/* The whole: the way back when the last hold has been dropped, on whatever thread, and a part for each worker. */
+struct manage_round {
 	struct mail mail;
 	struct connection *connection; /* busy until it has been told: it cannot go away */
 	struct iscsi_management *management;
+	struct manage_part parts[];
 };
 
 static void manage_returned(struct mail *mail, void *receiver)
 {
-	struct manage_return *back = (struct manage_return *)mail;
+	struct manage_round *round = (struct manage_round *)mail;
 	(void)receiver;
 
-	connection_dirty(back->connection);
-	iscsi_conn_managed(back->connection->engine, back->management, clock_now());
-	free(back);
+	connection_dirty(round->connection);
+	iscsi_conn_managed(round->connection->engine, round->management, clock_now());
+	free(round);
 }
 
 static void manage_released(struct iscsi_management *management)
 {
-	struct manage_return *back = management->host_context;
+	struct manage_round *round = management->host_context;
 
-	mailbox_post(back->connection->worker->mailbox, &back->mail);
+	mailbox_post(round->connection->worker->mailbox, &round->mail);
 }
 
+/* The part is not touched once its hold is dropped: the whole may be gone then. */
 static void manage_deliver(struct mail *mail, void *receiver)
 {
 	struct manage_part *part = (struct manage_part *)mail;
@@ -188,33 +190,31 @@ static void manage_deliver(struct mail *mail, void *receiver)
 		iscsi_conn_manage(connection->engine, part->management, now);
 	}
 	iscsi_management_release(part->management);
-	free(part);
 }
 
-static void host_manage(void *owner, struct iscsi_management *management)
+static int host_manage(void *owner, struct iscsi_management *management)
 {
 	struct connection *connection = owner;
 	struct workers *workers = connection->worker->workers;
-	struct manage_return *back = malloc(sizeof(*back));
+	struct manage_round *round = calloc(
+		1, sizeof(*round) + workers->count * sizeof(round->parts[0]));
 
-	if (!back)
-		abort(); /* the initiator would wait for ever, or be told what is not so */
-	*back = (struct manage_return){
-		.mail.deliver = manage_returned, .connection = connection, .management = management
-	};
-	management->host_context = back;
+	if (!round)
+		return -1;
+	round->mail.deliver = manage_returned;
+	round->connection = connection;
+	round->management = management;
+	management->host_context = round;
 	management->released = manage_released;
+	atomic_fetch_add(&management->holds, workers->count);
 	for (unsigned i = 0; i < workers->count; i++) {
-		struct manage_part *part = malloc(sizeof(*part));
-		if (!part)
-			abort();
-		*part = (struct manage_part){ .mail.deliver = manage_deliver,
-			.target = connection->entry.target,
-			.management = management };
-		atomic_fetch_add(&management->holds, 1);
-		mailbox_post(workers->all[i].mailbox, &part->mail);
+		round->parts[i].mail.deliver = manage_deliver;
+		round->parts[i].target = connection->entry.target;
+		round->parts[i].management = management;
+		mailbox_post(workers->all[i].mailbox, &round->parts[i].mail);
 	}
 	iscsi_management_release(management);
+	return 0;
 }
 
 /* --- the log --- */

@@ -4,7 +4,6 @@
  * wait for a device goes to the queue. Discard and zero fall back from hole punching over
  * zeroing to plain writes, as far as the file system or device makes it necessary.
  */
-#define _GNU_SOURCE
 #include "store/file.h"
 
 #include <assert.h>

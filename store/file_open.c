@@ -3,7 +3,6 @@
  * Opening the kind `file`: creating, locking, growing, and finding out what the file system or
  * device can do, so that serving it needs no guesses. Every refusal says what was expected.
  */
-#define _GNU_SOURCE
 #include "store/file.h"
 #include "base/pool.h"
 

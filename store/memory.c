@@ -4,7 +4,6 @@
  * written, and takes back on discard. All short requests end inside submit; a long range is zeroed
  * in slices, one per turn of the worker.
  */
-#define _GNU_SOURCE
 #include "store/operations.h"
 #include "base/pool.h"
 

@@ -3,7 +3,6 @@
  * The queue over threads, for kernels and containers that forbid io_uring: a few threads make the
  * blocking system calls, the mailbox brings the results home. Threads are started as work piles up.
  */
-#define _GNU_SOURCE
 #include "store/queue.h"
 
 #include <errno.h>

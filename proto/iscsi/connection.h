@@ -14,7 +14,7 @@
 #define COMMAND_WINDOW   128u   /* MaxCmdSN = ExpCmdSN + COMMAND_WINDOW - 1 on an idle connection */
 
 struct iscsi_login; /* login.c: lives only until full feature phase */
-struct iscsi_text;  /* discovery.c: a text negotiation in full feature phase, NULL when there is none */
+struct iscsi_text; /* discovery.c: a text negotiation in full feature phase, NULL when there is none */
 
 struct iscsi_conn {
 	const struct iscsi_worker *worker;
@@ -44,7 +44,8 @@ void conn_enter(struct iscsi_conn *conn, enum iscsi_phase phase, uint64_t now);
 /* The peer broke the protocol beyond repair: event, then FINISHED (FIN after what is queued). */
 void conn_protocol_error(struct iscsi_conn *conn, const char *what, uint64_t now);
 /* Reports an event to the host. `number` of LOGIN_REFUSED is class << 8 | detail: the event's status. */
-void conn_event(struct iscsi_conn *conn, enum iscsi_event_kind kind, uint32_t number, const char *text);
+void conn_event(
+	struct iscsi_conn *conn, enum iscsi_event_kind kind, uint32_t number, const char *text);
 
 /* --- output.c --- */
 
@@ -52,11 +53,13 @@ void conn_event(struct iscsi_conn *conn, enum iscsi_event_kind kind, uint32_t nu
  * Queues one PDU made of a finished 48-byte header (DataSegmentLength is filled in here) and a copy of
  * `length` data bytes. For all but SCSI data. Returns -1 when out of memory (the connection is then RESET).
  */
-int conn_send(struct iscsi_conn *conn, uint8_t bhs[BHS_SIZE], const void *data, uint32_t length, uint64_t now);
+int conn_send(struct iscsi_conn *conn, uint8_t bhs[BHS_SIZE], const void *data, uint32_t length,
+	uint64_t now);
 /* Fills StatSN (and advances it if `counts`), ExpCmdSN, MaxCmdSN into a response header. */
 void conn_stamp(struct iscsi_conn *conn, uint8_t bhs[BHS_SIZE], bool counts);
 /* Reject, section 11.17: the bad PDU's header goes back as data. */
-void conn_reject(struct iscsi_conn *conn, const struct iscsi_pdu *pdu, enum iscsi_reject reason, uint64_t now);
+void conn_reject(struct iscsi_conn *conn, const struct iscsi_pdu *pdu, enum iscsi_reject reason,
+	uint64_t now);
 
 /* --- login.c --- */
 
@@ -68,7 +71,8 @@ void login_receive(struct iscsi_conn *conn, const struct iscsi_pdu *pdu, uint64_
  * The host's word, in ADMISSION: takes over grant and resume, sends the final Login Response or the
  * refusal, enters the next phase, sets logged_in_at and reports LOGGED_IN.
  */
-void login_admitted(struct iscsi_conn *conn, enum iscsi_admission answer, const struct iscsi_grant *grant, uint64_t now);
+void login_admitted(struct iscsi_conn *conn, enum iscsi_admission answer,
+	const struct iscsi_grant *grant, uint64_t now);
 /* The final Login Response has been queued: called by login.c, makes the session ready (full.c). */
 void full_begin(struct iscsi_conn *conn, uint64_t now);
 

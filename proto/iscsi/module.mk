@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libiscsi-engine.a
 libiscsi_engine_a_CFLAGS = $(AM_CFLAGS) $(LIBCRYPTO_CFLAGS) $(ISAL_CFLAGS)
 libiscsi_engine_a_SOURCES = proto/iscsi/iscsi.h
+libiscsi_engine_a_SOURCES += proto/iscsi/host.h
 libiscsi_engine_a_SOURCES += proto/iscsi/connection.h
 libiscsi_engine_a_SOURCES += proto/iscsi/parameters.h
 libiscsi_engine_a_SOURCES += proto/iscsi/pdu.h

@@ -17,15 +17,15 @@ struct iscsi_parameters {
 	bool data_pdu_in_order;
 	bool data_sequence_in_order;
 	uint32_t max_connections;
-	uint32_t max_burst_length;              /* bytes */
-	uint32_t first_burst_length;            /* bytes */
+	uint32_t max_burst_length;   /* bytes */
+	uint32_t first_burst_length; /* bytes */
 	uint32_t max_outstanding_r2t;
-	uint32_t default_time2wait;             /* seconds */
-	uint32_t default_time2retain;           /* seconds */
+	uint32_t default_time2wait;   /* seconds */
+	uint32_t default_time2retain; /* seconds */
 	uint32_t error_recovery_level;
-	uint32_t protocol_level;                /* iSCSIProtocolLevel, RFC 7144 section 7.1.1 */
-	uint32_t initiator_max_recv;            /* bytes: what we may send in one data segment */
-	uint32_t target_max_recv;               /* bytes: what we declared */
+	uint32_t protocol_level;     /* iSCSIProtocolLevel, RFC 7144 section 7.1.1 */
+	uint32_t initiator_max_recv; /* bytes: what we may send in one data segment */
+	uint32_t target_max_recv;    /* bytes: what we declared */
 };
 
 /* What the text engine puts in before anything is negotiated: the defaults of section 13. */

@@ -10,11 +10,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BHS_SIZE        48u
-#define AHS_SIZE_MAX    1020u /* TotalAHSLength is one byte, in 4-byte words */
-#define DIGEST_SIZE     4u
-#define RESERVED_TAG    0xffffffffu
-#define ISCSI_PORT      3260
+#define BHS_SIZE     48u
+#define AHS_SIZE_MAX 1020u /* TotalAHSLength is one byte, in 4-byte words */
+#define DIGEST_SIZE  4u
+#define RESERVED_TAG 0xffffffffu
+#define ISCSI_PORT   3260
 
 enum iscsi_opcode {
 	/* initiator */
