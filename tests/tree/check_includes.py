@@ -48,6 +48,7 @@ LIBRARIES = [
     (lambda h: h.startswith("openssl/"), {"auth", "daemon"}),
     (lambda h: h.startswith(("event2/", "event.h", "evhttp.h")), {"daemon"}),
     (lambda h: h.startswith("systemd/"), {"daemon"}),
+    (lambda h: h.startswith("curl/"), {"ctl"}),
     (lambda h: h == "jansson.h", {"conf", "daemon", "ctl"}),
     (lambda h: h == "libconfig.h", {"conf"}),
     (lambda h: h.startswith("liburing"), {"store"}),
