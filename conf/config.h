@@ -21,29 +21,30 @@ struct config_gateway {
 };
 
 struct config_portal {
-	char *address;  /* numeric IPv4 or IPv6, without brackets */
+	char *address;  /* numeric IPv4 or IPv6 in its shortest form, without brackets */
 	uint16_t port;  /* 0 = take a free one */
 	uint16_t group; /* target portal group tag, 1..65535 */
 };
 
 struct config_control {
-	char *socket; /* path; "" = none */
+	char *socket; /* absolute path; "" = none */
 	char *group;  /* group that owns the socket; "" = the daemon's */
-	char *listen; /* "address:port"; "" = none */
+	char *listen; /* "address:port", for config_endpoint(); "" = none */
 	char *access_keys;
 	char *tls_certificate, *tls_key;
 	char *metrics; /* "address:port"; "" = none */
 };
 
 struct config_lun {
-	uint16_t lun; /* 0..255 */
-	char *path;
-	uint64_t size;       /* bytes, 0 = as the file is */
+	uint16_t lun;        /* 0..255 */
+	char *path;          /* absolute, or "memory:" */
+	uint64_t size;       /* bytes, whole blocks; 0 = as the file is, never for "memory:" */
 	uint32_t block_size; /* 512, 1024, 2048, 4096 */
+	uint32_t physical_block_size; /* a power of two, block_size..65536; default block_size */
 	bool read_only;
 	bool direct;     /* `cache = "direct"`: O_DIRECT; default "page" */
-	char *serial;    /* "" = derived from ARN and LUN */
-	uint8_t naa[16]; /* given or derived */
+	char *serial;    /* given, or derived from ARN and LUN: 1..36 printable ASCII characters */
+	uint8_t naa[16]; /* given or derived; NAA 6h */
 	int line;        /* where it stands in the file */
 };
 
@@ -79,7 +80,16 @@ struct config *config_load(const char *file, char error[CONFIG_ERROR_SIZE]);
 /* NULL is fine. */
 void config_free(struct config *config);
 
-/* One difference of two values, as words for the log: key path ("targets[1].luns[0].size"), old, new. */
+#define CONFIG_ADDRESS_SIZE 46 /* the longest numeric address and its NUL */
+
+/* Splits "127.0.0.1:80" or "[::1]:80" (numeric, port 0..65535). 0, or -1 if it is neither. */
+int config_endpoint(const char *text, char address[CONFIG_ADDRESS_SIZE], uint16_t *port);
+
+/*
+ * One difference of two values, as words for the log: key path, old, new. Targets are paired by
+ * name and LUNs by number ("targets[iqn.2026-01.org.example:a].luns[3].size"), portals by their
+ * place; what stands in one value only is "absent" in the other and "present" here.
+ */
 typedef void config_difference(
 	void *context, const char *key, const char *before, const char *after);
 /* Calls `each` for every difference; returns how many. Secrets are not part of the configuration. */

@@ -1,1 +1,5 @@
-# Filled by the folder's own sources.
+noinst_LIBRARIES += libconf.a
+libconf_a_SOURCES = conf/config.h conf/config.c conf/config_read.h conf/config_table.h \
+	conf/config_table.c conf/config_value.h conf/config_value.c conf/config_check.c \
+	conf/config_diff.c
+libconf_a_CFLAGS = $(AM_CFLAGS) $(LIBCONFIG_CFLAGS) $(JANSSON_CFLAGS)

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the two steps of reading a configuration share: the keys one by one, then the whole. */
+#ifndef PORTCULLIS_CONF_CONFIG_READ_H
+#define PORTCULLIS_CONF_CONFIG_READ_H
+
+#include "conf/config.h"
+
+#include <libconfig.h>
+
+/* Writes "FILE:LINE: ..." ("FILE: ..." for line 0) and returns -1. */
+int config_refuse(char error[CONFIG_ERROR_SIZE], const char *file, int line, const char *format,
+	...) __attribute__((format(printf, 4, 5)));
+
+/*
+ * Checks what no key shows alone: names, LUNs, paths, identities that stand twice, values that do
+ * not go together. Derives ARNs, serials and NAAs, and sorts LUNs. 0, or -1 with a line in `error`.
+ */
+int config_check(struct config *config, const config_t *settings, char error[CONFIG_ERROR_SIZE]);
+
+#endif
