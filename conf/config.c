@@ -16,9 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FILE_SIZE_MAX (4u << 20)
-#define PATH_SIZE     96
-#define SHOWN_SIZE    160 /* of a value in a message */
+#define PATH_SIZE  96
+#define SHOWN_SIZE 160 /* of a value in a message */
 
 struct loader {
 	const char *file;
@@ -398,68 +397,18 @@ static int read_section(struct loader *loader, const struct section *section,
 	return 0;
 }
 
-/* libconfig's lexer ends the whole process when it cannot read: so it never gets to read a file. */
-static int refuse_includes(const struct loader *loader, const char *text)
-{
-	static const char include[] = "@include";
-	int line = 1;
-
-	for (const char *at = text; at; line++) {
-		at += strspn(at, " \t");
-		if (strncmp(at, include, sizeof(include) - 1) == 0)
-			return config_refuse(loader->error, loader->file, line,
-				"@include is not supported, expected all settings in one file");
-		at = strchr(at, '\n');
-		at = at ? at + 1 : NULL;
-	}
-	return 0;
-}
-
-/* The whole file as a string that the caller frees; NULL with a line in the loader's error. */
-static char *read_text(const struct loader *loader)
-{
-	FILE *stream = fopen(loader->file, "re");
-	char *text = stream ? malloc(FILE_SIZE_MAX + 1) : NULL;
-	size_t length = 0;
-	int reason = errno;
-
-	if (text) {
-		length = fread(text, 1, FILE_SIZE_MAX + 1, stream);
-		reason = ferror(stream) ? errno : 0;
-	}
-	if (stream)
-		fclose(stream);
-	if (!text || reason) {
-		config_refuse(
-			loader->error, loader->file, 0, "cannot be read: %s", strerror(reason));
-	} else if (length > FILE_SIZE_MAX) {
-		config_refuse(loader->error, loader->file, 0,
-			"is too large, expected at most %u bytes", FILE_SIZE_MAX);
-	} else if (memchr(text, '\0', length)) {
-		config_refuse(loader->error, loader->file, 0, "holds a NUL byte, expected text");
-	} else {
-		text[length] = '\0';
-		return text;
-	}
-	free(text);
-	return NULL;
-}
-
 static int read_settings(struct loader *loader, config_t *settings, struct config *config)
 {
-	char *text = read_text(loader);
+	char *text = config_text(loader->file, loader->error);
 	int result = -1;
 
 	if (!text)
 		return -1;
-	if (refuse_includes(loader, text) == 0) {
-		if (config_read_string(settings, text) == CONFIG_TRUE)
-			result = read_section(
-				loader, &config_root, config_root_setting(settings), config);
-		else
-			config_refuse(loader->error, loader->file, config_error_line(settings),
-				"%s", config_error_text(settings));
-	}
+	if (config_read_string(settings, text) == CONFIG_TRUE)
+		result = read_section(loader, &config_root, config_root_setting(settings), config);
+	else
+		config_refuse(loader->error, loader->file, config_error_line(settings), "%s",
+			config_error_text(settings));
 	free(text);
 	return result;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the two steps of reading a configuration share: the keys one by one, then the whole. */
+/* The steps of reading a configuration: its text, the keys one by one, then the whole. */
 #ifndef PORTCULLIS_CONF_CONFIG_READ_H
 #define PORTCULLIS_CONF_CONFIG_READ_H
 
@@ -10,6 +10,9 @@
 /* Writes "FILE:LINE: ..." ("FILE: ..." for line 0) and returns -1. */
 int config_refuse(char error[CONFIG_ERROR_SIZE], const char *file, int line, const char *format,
 	...) __attribute__((format(printf, 4, 5)));
+
+/* The file's text as libconfig shall see it, for the caller to free; NULL with a line in `error`. */
+char *config_text(const char *file, char error[CONFIG_ERROR_SIZE]);
 
 /*
  * Checks what no key shows alone: names, LUNs, paths, identities that stand twice, values that do

@@ -1,5 +1,5 @@
 noinst_LIBRARIES += libconf.a
-libconf_a_SOURCES = conf/config.h conf/config.c conf/config_read.h conf/config_table.h \
+libconf_a_SOURCES = conf/config.h conf/config.c conf/config_read.h conf/config_text.c conf/config_table.h \
 	conf/config_table.c conf/config_value.h conf/config_value.c conf/config_check.c \
 	conf/config_diff.c
 libconf_a_CFLAGS = $(AM_CFLAGS) $(LIBCONFIG_CFLAGS) $(JANSSON_CFLAGS)
