@@ -4,7 +4,6 @@
  * file behind two LUNs, or one identity on two, would let initiators mix up disks, so both are
  * refused here already; that two paths may name one file is for the store to see.
  */
-#define _GNU_SOURCE /* asprintf() */
 #include "conf/config_read.h"
 
 #include "auth/digest.h"
