@@ -52,6 +52,7 @@ struct credential_set *credential_set_without(
 struct credential_set *credential_set_ref(struct credential_set *set);
 void credential_set_unref(struct credential_set *set);
 
+/* The number that told this set from every other of its target, and how many records it has. */
 uint64_t credential_set_generation(const struct credential_set *set);
 size_t credential_set_count(const struct credential_set *set);
 /* Records ascend by initiator name; index < count. Valid as long as the reference is held. */

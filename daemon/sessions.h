@@ -36,6 +36,7 @@ struct session_snapshot {
 	bool complete; /* false: memory ran out on the way */
 };
 
+/* On the main thread; `snapshot` is valid for the call. */
 typedef void session_snapshot_done(void *context, const struct session_snapshot *snapshot);
 
 /* Main thread. `done` is called there later, never from inside this call; the snapshot is valid for the call. -1 when out of memory. */

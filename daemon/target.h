@@ -72,6 +72,7 @@ struct registry *registry_new(
 /* No connection may be left. NULL is fine. */
 void registry_free(struct registry *registry);
 
+/* All targets, in an order of no meaning; index < count. Borrowed. */
 size_t registry_count(const struct registry *registry);
 struct target *registry_at(const struct registry *registry, size_t index);
 /* By normalised name or by ARN, compared whole; NULL if there is none. */

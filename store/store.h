@@ -99,6 +99,7 @@ struct store *store_open(const struct store_config *config, char error[STORE_ERR
 void store_close(struct store *store);
 /* Writes all that was completed to stable storage, blocking: for the way out, never for a worker. */
 enum store_error store_sync(struct store *store);
+/* What the store is; borrowed, valid until store_close(). */
 const struct store_info *store_info(const struct store *store);
 /* Two LUNs with the same identity are the same file, whatever path named it. 0 = no identity
  * (memory). */
@@ -106,12 +107,13 @@ uint64_t store_identity(const struct store *store);
 
 enum store_queue_kind { STORE_QUEUE_BEST, STORE_QUEUE_URING, STORE_QUEUE_THREADS };
 
+#define STORE_QUEUE_DEPTH_MAX 4096u
+
 /*
  * A queue for the calling thread, which alone may use and free it. BEST takes io_uring where the
  * kernel allows it, else threads. Returns NULL with errno set. `depth` (1..STORE_QUEUE_DEPTH_MAX) =
  * requests in the kernel's hands at most; further ones wait inside.
  */
-#define STORE_QUEUE_DEPTH_MAX 4096u
 struct store_queue *store_queue_new(enum store_queue_kind kind, unsigned depth);
 /* No request may be under way. NULL is fine. */
 void store_queue_free(struct store_queue *queue);

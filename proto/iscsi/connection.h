@@ -63,6 +63,7 @@ void conn_reject(struct iscsi_conn *conn, const struct iscsi_pdu *pdu, enum iscs
 
 /* --- login.c --- */
 
+/* The login's own state; NULL when out of memory. Freeing NULL is fine. */
 struct iscsi_login *login_new(void);
 void login_free(struct iscsi_login *login);
 /* One whole PDU of a connection in LOGIN (or, wrongly, in ADMISSION). */

@@ -108,6 +108,7 @@ struct iscsi_conn_info {
 	uint64_t bytes_read, bytes_written; /* SCSI data */
 	uint64_t logged_in_at;              /* `now` of the final Login Response */
 };
+/* Fills *info as of now; the counters only grow. In any phase. */
 void iscsi_conn_info(const struct iscsi_conn *conn, struct iscsi_conn_info *info);
 
 #endif

@@ -5,10 +5,12 @@
  */
 #include "base/pool.h"
 
+#include <signal.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/sanitize.h"
 #include "tests/suite.h"
 
 START_TEST(objects_come_zeroed_and_are_reused)
@@ -128,6 +130,79 @@ START_TEST(idle_buffers_stay_below_the_limit)
 }
 END_TEST
 
+#ifdef __SANITIZE_ADDRESS__
+/* Both end with the sanitizer's exit status. */
+START_TEST(touching_an_idle_object_is_reported)
+{
+	struct pool *pool = pool_new(64, 1);
+	volatile char *object = pool_get(pool);
+
+	pool_put(pool, (void *)object);
+	object[63] = 1;
+}
+END_TEST
+
+START_TEST(touching_more_than_was_asked_for_is_reported)
+{
+	struct buffer_pool *pool = buffer_pool_new(0);
+	volatile char *buffer = buffer_get(pool, 512);
+
+	buffer[512] = 1;
+}
+END_TEST
+#endif
+
+START_TEST(sizes_of_one_class_are_counted_alike)
+{
+	struct buffer_pool *pool = buffer_pool_new(0);
+	void *buffers[11];
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < 11; i++) {
+		size_t size = (size_t)4096 << i;
+		/* Just above half of the class is rounded up to it. */
+		buffers[i] = buffer_get(pool, size / 2 + 1);
+		bytes += size;
+		ck_assert_uint_eq(buffer_bytes_in_use(pool), bytes);
+	}
+	for (unsigned i = 0; i < 11; i++) {
+		/* Any size of the class may stand for the one that was asked for. */
+		buffer_put(pool, buffers[i], (size_t)4096 << i);
+		bytes -= (size_t)4096 << i;
+		ck_assert_uint_eq(buffer_bytes_in_use(pool), bytes);
+		ck_assert(!is_mapped(buffers[i]));
+	}
+	buffer_pool_free(pool);
+}
+END_TEST
+
+/* A pool that ends while something of it is out: the caller's mistake, ends in SIGABRT. */
+START_TEST(an_object_left_behind_is_caught)
+{
+	struct pool *pool = pool_new(8, 1);
+
+	(void)pool_get(pool);
+	pool_free(pool);
+}
+END_TEST
+
+START_TEST(a_buffer_left_behind_is_caught)
+{
+	struct buffer_pool *pool = buffer_pool_new(0);
+
+	(void)buffer_get(pool, 1);
+	buffer_pool_free(pool);
+}
+END_TEST
+
+START_TEST(a_buffer_beyond_the_maximum_is_caught)
+{
+	struct buffer_pool *pool = buffer_pool_new(0);
+
+	(void)buffer_get(pool, _i ? (size_t)BUFFER_SIZE_MAX + 1 : 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("pool");
@@ -137,6 +212,15 @@ int main(void)
 	tcase_add_loop_test(tcase, objects_are_counted, 0, 10);
 	tcase_add_rows(tcase, buffers_are_aligned_and_classed, buffer_rows);
 	tcase_add_test(tcase, idle_buffers_stay_below_the_limit);
+	tcase_add_test(tcase, sizes_of_one_class_are_counted_alike);
+	tcase_add_test_raise_signal(tcase, an_object_left_behind_is_caught, SIGABRT);
+	tcase_add_test_raise_signal(tcase, a_buffer_left_behind_is_caught, SIGABRT);
+	tcase_add_loop_test_raise_signal(
+		tcase, a_buffer_beyond_the_maximum_is_caught, SIGABRT, 0, 2);
+#ifdef __SANITIZE_ADDRESS__
+	tcase_add_exit_test(tcase, touching_an_idle_object_is_reported, 1);
+	tcase_add_exit_test(tcase, touching_more_than_was_asked_for_is_reported, 1);
+#endif
 	suite_add_tcase(suite, tcase);
 	return suite_main(suite);
 }

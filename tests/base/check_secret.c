@@ -6,6 +6,7 @@
 #include "base/secret.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,7 +44,27 @@ START_TEST(blocks_are_zeroed_aligned_and_wiped)
 }
 END_TEST
 
-#ifndef __SANITIZE_ADDRESS__
+#ifdef __SANITIZE_ADDRESS__
+/* Ends with the sanitizer's exit status. */
+START_TEST(touching_a_freed_block_is_reported)
+{
+	volatile unsigned char *block = secret_malloc(40);
+
+	secret_free((void *)block);
+	block[39] = 1;
+}
+END_TEST
+
+/* Left behind on purpose: the leak checker, which runs at exit, must find the heap's block. */
+START_TEST(a_secret_may_hold_the_last_pointer)
+{
+	for (int i = 0; i < 100; i++) {
+		void **holder = secret_malloc(sizes[_i] + sizeof(*holder));
+		*holder = malloc(100);
+	}
+}
+END_TEST
+#else
 START_TEST(a_freed_block_is_wiped_at_once)
 {
 	unsigned char *block = secret_malloc(40);
@@ -187,6 +208,25 @@ START_TEST(threads_share_the_arena)
 }
 END_TEST
 
+/* The caller's mistakes are found where they are made; ends in SIGABRT. */
+START_TEST(a_second_free_is_caught)
+{
+	void *block = secret_malloc(sizes[_i]);
+
+	secret_free(block);
+	secret_free(block);
+}
+END_TEST
+
+START_TEST(growing_a_freed_block_is_caught)
+{
+	void *block = secret_malloc(100);
+
+	secret_free(block);
+	(void)secret_realloc(block, 200);
+}
+END_TEST
+
 START_TEST(wiping_overwrites)
 {
 	char bytes[64];
@@ -236,7 +276,10 @@ int main(void)
 	TCase *tcase = tcase_create("secret");
 
 	tcase_add_rows(tcase, blocks_are_zeroed_aligned_and_wiped, sizes);
-#ifndef __SANITIZE_ADDRESS__
+#ifdef __SANITIZE_ADDRESS__
+	tcase_add_exit_test(tcase, touching_a_freed_block_is_reported, 1);
+	tcase_add_rows(tcase, a_secret_may_hold_the_last_pointer, sizes);
+#else
 	tcase_add_test(tcase, a_freed_block_is_wiped_at_once);
 #endif
 	tcase_add_test(tcase, live_blocks_do_not_overlap);
@@ -244,6 +287,9 @@ int main(void)
 	tcase_add_test(tcase, impossible_sizes_fail_and_change_nothing);
 	tcase_add_rows(tcase, core_dumps_leave_secrets_out, sizes);
 	tcase_add_test(tcase, threads_share_the_arena);
+	/* The first rows: a larger block is unmapped, and its second free no matter of ours. */
+	tcase_add_loop_test_raise_signal(tcase, a_second_free_is_caught, SIGABRT, 0, 5);
+	tcase_add_test_raise_signal(tcase, growing_a_freed_block_is_caught, SIGABRT);
 	tcase_add_test(tcase, wiping_overwrites);
 	tcase_add_rows(tcase, comparison_is_exact, equal_rows);
 	suite_add_tcase(suite, tcase);
