@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The one call of the control endpoint, through libcurl. HTTP/1.1, POST /.
+ */
 #include "ctl/http.h"
 
 #include "base/secret.h"

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Tables, sizes and ages for people. Cells lie in secret memory, since some are secrets.
+ */
 #include "ctl/print.h"
 
 #include "base/encode.h"

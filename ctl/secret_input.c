@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Secrets from the terminal, a file or stdin. They lie in secret memory throughout.
+ */
 #include "ctl/secret_input.h"
 
 #include "base/secret.h"
