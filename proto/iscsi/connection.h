@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The inside of a connection, shared by the engine's own files only. What crosses from one file to
- * another is named here; everything else is static where it is used.
+ * another is named here (what only the full feature phase knows: full.h); everything else is static
+ * where it is used.
  */
 #ifndef PORTCULLIS_PROTO_ISCSI_CONNECTION_H
 #define PORTCULLIS_PROTO_ISCSI_CONNECTION_H
@@ -12,9 +13,50 @@
 
 #define LOGIN_TIMEOUT_MS 15000u /* design.md section 4 */
 #define COMMAND_WINDOW   128u   /* MaxCmdSN = ExpCmdSN + COMMAND_WINDOW - 1 on an idle connection */
+#define TASK_BUCKETS     32u
 
 struct iscsi_login; /* login.c: lives only until full feature phase */
-struct iscsi_text; /* discovery.c: a text negotiation in full feature phase, NULL when there is none */
+struct iscsi_text;  /* discovery.c: a text negotiation in full feature phase, NULL: none */
+struct iscsi_task;  /* full.h: a SCSI command */
+struct iscsi_tmf;   /* tmf.c: a task management function of this connection */
+struct held_pdu;    /* sequence.c: what came ahead of its turn */
+struct output_pdu;  /* output.c */
+
+/* The deadlines of a connection; handlers in conn.c. */
+enum conn_timer {
+	TIMER_LOGIN,  /* the login must be over */
+	TIMER_OUTPUT, /* the peer must have taken something of what we send */
+	TIMER_PEER,   /* we must have heard from the peer */
+	TIMER_DATA,   /* the Data-Out that is due must have come */
+	TIMER_TASKS,  /* a task management function waits no longer */
+	TIMER_CLOSE,  /* the commands of a closing connection must have finished */
+	TIMERS
+};
+
+/* Which part of a PDU the next byte belongs to (input.c). */
+enum input_stage { INPUT_HEADER, INPUT_AHS, INPUT_HEADER_DIGEST, INPUT_DATA, INPUT_TAIL };
+
+struct conn_input {
+	enum input_stage stage;
+	uint32_t have; /* bytes of the stage that have come */
+	uint32_t data_length;
+	uint32_t crc; /* running, over the data segment */
+	uint8_t *
+		gather; /* AHS, then data without a place of its own; owned, NULL when not needed */
+	uint8_t *place; /* where data goes; NULL: nowhere, it is dropped */
+	uint32_t room;  /* bytes that fit into `place`; the rest is dropped */
+	struct iscsi_task *task; /* whose data this is; NULL: any other PDU, or nobody's */
+	bool taken; /* the header has been dealt with, data has no receiver but `task` */
+	uint8_t header[BHS_SIZE];
+	uint8_t tail[8]; /* padding and data digest, or the header digest */
+};
+
+struct conn_output {
+	struct output_pdu *head, **last;
+	uint32_t count; /* PDUs */
+	size_t bytes;   /* not sent yet */
+	uint32_t sent;  /* bytes of the head that were sent */
+};
 
 struct iscsi_conn {
 	const struct iscsi_worker *worker;
@@ -29,23 +71,64 @@ struct iscsi_conn {
 
 	uint32_t stat_sn;    /* the next StatSN to assign */
 	uint32_t exp_cmd_sn; /* set by login from the first request's CmdSN */
-	uint32_t max_cmd_sn;
+	uint32_t max_cmd_sn; /* likewise: exp_cmd_sn + COMMAND_WINDOW - 1 */
 
 	unsigned chap_algorithm; /* 0 = none; set by the one function that grants authentication */
 	bool chap_mutual;
 	uint64_t logged_in_at;
-	/* full.c, input.c, output.c, data.c, ... add theirs here (owner: the full-feature author) */
+
+	bool full;    /* full feature phase was reached: digests are in force */
+	bool cleaned; /* what a finished connection does not need is gone */
+	uint64_t timers
+		[TIMERS]; /* ISCSI_NO_DEADLINE = not running, 0 = to be set when the time is known */
+	struct conn_input input;
+	struct conn_output output;
+
+	/* Full feature phase. */
+	struct iscsi_task
+		*tasks[TASK_BUCKETS]; /* by Initiator Task Tag: those without a response */
+	struct iscsi_task *first_task, *last_task; /* the same, in order of arrival */
+	struct iscsi_task *parked, **parked_last;  /* wait for buffer memory, in order */
+	struct held_pdu *held;                     /* wait for a lower CmdSN, in order */
+	struct iscsi_tmf *tmfs;
+	uint32_t max_cmd_sn_sent;
+	uint32_t serial;     /* the last task's or function's number on this connection */
+	uint32_t executing;  /* tasks in the device server or the store */
+	uint32_t immediates; /* immediate commands without a response */
+	uint32_t tmf_count;
+	uint32_t ping_tag;  /* the last ping's Target Transfer Tag */
+	size_t buffered;    /* bytes of buffers beyond the unsolicited data */
+	bool pinged;        /* a ping of ours is unanswered */
+	bool answers_pings; /* this initiator has answered one before */
+	uint64_t heard_at;
+	uint64_t commands, bytes_read, bytes_written;
 };
 
-/* --- conn.c: phases --- */
+/* --- conn.c: phases and time --- */
 
-/* The one place that assigns a phase; frees what the new phase does not need, wakes the host. */
+/*
+ * The one place that assigns a phase, forwards only; wakes the host. What the new phase does not need
+ * is freed when the engine call that we are in ends, so the caller's pointers stay valid.
+ */
 void conn_enter(struct iscsi_conn *conn, enum iscsi_phase phase, uint64_t now);
 /* The peer broke the protocol beyond repair: event, then FINISHED (FIN after what is queued). */
 void conn_protocol_error(struct iscsi_conn *conn, const char *what, uint64_t now);
 /* Reports an event to the host. `number` of LOGIN_REFUSED is class << 8 | detail: the event's status. */
 void conn_event(
 	struct iscsi_conn *conn, enum iscsi_event_kind kind, uint32_t number, const char *text);
+/* Starts a timer anew. `now` 0 = the caller was not told the time: set at the next call that is. */
+void conn_arm(struct iscsi_conn *conn, enum conn_timer timer, uint64_t now);
+void conn_arm_at(struct iscsi_conn *conn, enum conn_timer timer, uint64_t at);
+void conn_disarm(struct iscsi_conn *conn, enum conn_timer timer);
+/* At the end of every call from outside: what has become possible or due through it. */
+void conn_settle(struct iscsi_conn *conn, uint64_t now);
+
+/* --- input.c --- */
+
+/* A task is about to go: data of it that is on its way has no place any more. */
+void input_forget(struct iscsi_conn *conn, const struct iscsi_task *task);
+/* Frees what a PDU half received holds; nothing more is interpreted. */
+void input_end(struct iscsi_conn *conn);
 
 /* --- output.c --- */
 
@@ -55,11 +138,19 @@ void conn_event(
  */
 int conn_send(struct iscsi_conn *conn, uint8_t bhs[BHS_SIZE], const void *data, uint32_t length,
 	uint64_t now);
+/*
+ * Likewise, but the data stays where it is until it was sent. `last`, if not NULL, is the task that
+ * this PDU is the last of: it is freed with the PDU, or here on failure.
+ */
+int conn_send_view(struct iscsi_conn *conn, uint8_t bhs[BHS_SIZE], const uint8_t *data,
+	uint32_t length, struct iscsi_task *last, uint64_t now);
 /* Fills StatSN (and advances it if `counts`), ExpCmdSN, MaxCmdSN into a response header. */
 void conn_stamp(struct iscsi_conn *conn, uint8_t bhs[BHS_SIZE], bool counts);
 /* Reject, section 11.17: the bad PDU's header goes back as data. */
 void conn_reject(struct iscsi_conn *conn, const struct iscsi_pdu *pdu, enum iscsi_reject reason,
 	uint64_t now);
+/* Frees what is queued. */
+void output_drop(struct iscsi_conn *conn);
 
 /* --- login.c --- */
 
@@ -82,5 +173,13 @@ void full_begin(struct iscsi_conn *conn, uint64_t now);
 /* A Text Request in full feature phase, its CmdSN already accounted for. Section 11.10, appendix C. */
 void text_receive(struct iscsi_conn *conn, const struct iscsi_pdu *pdu, uint64_t now);
 void text_free(struct iscsi_text *text);
+
+/* --- digest.c --- */
+
+/* CRC32C (section 13.1), to be begun with DIGEST_START and continued piece by piece. */
+#define DIGEST_START 0xffffffffu
+uint32_t digest_update(uint32_t crc, const uint8_t *bytes, size_t length);
+/* The four bytes that go on the wire. */
+void digest_finish(uint32_t crc, uint8_t digest[DIGEST_SIZE]);
 
 #endif

@@ -11,3 +11,7 @@ libiscsi_engine_a_SOURCES += proto/iscsi/keys.h proto/iscsi/keys.c
 libiscsi_engine_a_SOURCES += proto/iscsi/login.h proto/iscsi/login.c
 libiscsi_engine_a_SOURCES += proto/iscsi/security.h proto/iscsi/security.c
 libiscsi_engine_a_SOURCES += proto/iscsi/discovery.c
+libiscsi_engine_a_SOURCES += proto/iscsi/full.h
+libiscsi_engine_a_SOURCES += proto/iscsi/conn.c
+libiscsi_engine_a_SOURCES += proto/iscsi/digest.c
+libiscsi_engine_a_SOURCES += proto/iscsi/output.c
