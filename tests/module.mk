@@ -7,6 +7,7 @@ include $(top_srcdir)/tests/conf/module.mk
 include $(top_srcdir)/tests/proto/scsi/module.mk
 include $(top_srcdir)/tests/proto/iscsi/module.mk
 include $(top_srcdir)/tests/daemon/module.mk
+include $(top_srcdir)/tests/promise/module.mk
 include $(top_srcdir)/tests/ctl/module.mk
 include $(top_srcdir)/tests/fuzz/module.mk
 include $(top_srcdir)/tests/conformance/module.mk

@@ -75,11 +75,12 @@ class Daemon:
     portals    [(host, port)] once started     process  the subprocess.Popen, None when stopped
     """
 
-    def __init__(self, text=None, arguments=(), environment=None, start=True):
+    def __init__(self, text=None, arguments=(), environment=None, start=True, program="portcullisd"):
         self.directory = tempfile.mkdtemp(prefix="portcullis-test-")
         self.socket = os.path.join(self.directory, "control.sock")
         self.file = os.path.join(self.directory, "portcullis.conf")
         self.log_file = os.path.join(self.directory, "log")
+        self.program = program
         self.arguments = list(arguments)
         self.environment = dict(os.environ, **(environment or {}))
         self.process = None
@@ -106,7 +107,7 @@ class Daemon:
 
     def command(self, *arguments):
         """The argument list that runs the daemon with this configuration."""
-        return [binary(), "-c", self.file, *self.arguments, *arguments]
+        return [binary(self.program), "-c", self.file, *self.arguments, *arguments]
 
     def start(self, timeout=30):
         """Starts it and waits for every portal and the control socket; RuntimeError if it ends first."""

@@ -1,0 +1,13 @@
+# The promise K1..K9 on a running daemon; each script is one of its letters.
+EXTRA_DIST += tests/lib/initiator.py tests/promise/common.py
+promise_tests = \
+	tests/promise/test_k1_atomic.py \
+	tests/promise/test_k3_no_survivor.py \
+	tests/promise/test_k4_no_straggler.py \
+	tests/promise/test_k4_pressure.py \
+	tests/promise/test_k5_wire.py \
+	tests/promise/test_k6_fence.py \
+	tests/promise/test_k8_secrets.py \
+	tests/promise/test_k9_closed.py
+dist_check_SCRIPTS += $(promise_tests)
+TESTS += $(promise_tests)
