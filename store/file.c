@@ -165,7 +165,7 @@ static void describe_zeros(const struct file_store *file, struct store_io *io)
 static void file_describe(const struct store_request *request, struct store_io *io)
 {
 	const struct file_store *file = file_of(request->store);
-	*io = (struct store_io) {
+	*io = (struct store_io){
 		.kind = STORE_IO_SYNC,
 		.fd = file->fd,
 		.offset = request->offset + request->progress,

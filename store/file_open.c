@@ -51,7 +51,8 @@ static bool explain_open(const struct opening *opening, int number)
 		{ EROFS, "is on a read-only file system, expected read_only = true or another "
 			 "place" },
 		{ EBUSY, "is already in use: mounted, or held by another process or another LUN" },
-		{ EEXIST, "is a symbolic link to nothing, or was made by another process just now" },
+		{ EEXIST,
+			"is a symbolic link to nothing, or was made by another process just now" },
 		{ ENXIO, "is a device without a driver or medium" },
 		{ EINVAL, "cannot be opened for direct input and output on this file system" },
 	};
@@ -315,7 +316,7 @@ static bool prepare_store(struct file_store *file, const struct opening *opening
 	file->in_memory = !device && is_in_memory(opening->fd);
 	file->nowait = !config->direct && knows_nowait(opening->fd);
 	file->base.identity = identity_of(&opening->stat);
-	file->base.info = (struct store_info) {
+	file->base.info = (struct store_info){
 		.size = opening->bytes - opening->bytes % config->block_size,
 		.block_size = config->block_size,
 		.read_only = config->read_only,

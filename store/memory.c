@@ -50,7 +50,7 @@ static bool memory_open(
 	/* A core dump of the daemon is no place for a disk. */
 	madvise(bytes, (size_t)config->size, MADV_DONTDUMP);
 	memory->bytes = bytes;
-	store->info = (struct store_info) {
+	store->info = (struct store_info){
 		.size = config->size,
 		.block_size = config->block_size,
 		.read_only = config->read_only,

@@ -100,7 +100,7 @@ static struct request_list empty_mailbox(struct store_queue *queue)
 {
 	pthread_mutex_lock(&queue->mailbox_lock);
 	struct request_list list = queue->mailbox;
-	queue->mailbox = (struct request_list) { NULL, NULL };
+	queue->mailbox = (struct request_list){ NULL, NULL };
 	if (queue->bell_rung) {
 		eventfd_t count;
 		eventfd_read(queue->event_fd, &count);

@@ -48,7 +48,7 @@ static inline void request_list_join(struct request_list *list, struct request_l
 	else
 		list->first = more->first;
 	list->last = more->last;
-	*more = (struct request_list) { NULL, NULL };
+	*more = (struct request_list){ NULL, NULL };
 }
 
 struct queue_operations {

@@ -33,7 +33,7 @@ SYSTEM = {"arpa/inet.h", "dirent.h", "endian.h", "fcntl.h", "getopt.h", "grp.h",
           "sysexits.h", "termios.h", "time.h", "unistd.h",
           "sys/utsname.h", "sys/random.h", "sys/xattr.h", "sys/sysmacros.h", "sys/prctl.h"}
 NETWORK = {"ifaddrs.h", "net/if.h", "netdb.h", "netinet/tcp.h", "sys/epoll.h", "sys/select.h",
-           "sys/signalfd.h", "sys/socket.h", "sys/timerfd.h", "sys/un.h"}
+           "sys/signalfd.h", "sys/socket.h", "sys/timerfd.h"}
 
 # Every system or library header: who may have it.
 LIBRARIES = [
@@ -42,6 +42,7 @@ LIBRARIES = [
     (lambda h: h in SYSTEM, {"base", "auth", "store", "conf", "daemon", "ctl"}),
     (lambda h: h.startswith("linux/"), {"store", "daemon"}),
     (lambda h: h in NETWORK, {"daemon", "ctl"}),
+    (lambda h: h == "sys/un.h", {"conf", "daemon", "ctl"}),
     (lambda h: h in ("poll.h", "sys/eventfd.h"), {"store", "daemon", "ctl"}),
     (lambda h: h == "pthread.h", {"base", "auth", "store", "proto/scsi", "daemon"}),
     (lambda h: h.startswith("sanitizer/"), {"base"}),
