@@ -228,6 +228,13 @@ struct target *registry_discovery(struct registry *registry)
 	return &registry->discovery;
 }
 
+const struct store_info *registry_store_info(const struct target *target, size_t index)
+{
+	const struct registered *one = (const struct registered *)target; /* its first member */
+
+	return store_info(one->stores[index]);
+}
+
 int registry_flush(struct registry *registry)
 {
 	int failed = 0;

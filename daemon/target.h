@@ -86,6 +86,8 @@ void target_publish_take(struct target *target, struct credential_set *set);
 /* Whether CHAP is demanded now, as ListTargets and the login see it. */
 bool target_requires_chap(const struct target *target, const struct credential_set *set);
 
+/* The store below a target's LUN number `index` in its configuration's order. */
+const struct store_info *registry_store_info(const struct target *target, size_t index);
 /* Writes all stores' caches to stable storage, blocking; on the way out. -1 if one failed (it is logged). */
 int registry_flush(struct registry *registry);
 
