@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The tables of operations, members and errors, and the one road from a request to its reply. The
+ * constraints are those of AWS's service model for Storage Gateway, API version 2013-06-30.
+ */
+#include "daemon/api.h"
+
+#include "base/encode.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "daemon/api_operation.h"
+#include "daemon/json.h"
+#include "daemon/target.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+struct api {
+	struct api_config config;
+	struct api_call_list calls;
+};
+
+static const struct {
+	unsigned status;
+	const char *type, *code, *message;
+} errors[] = {
+	[API_UNKNOWN_OPERATION] = { 400, "UnknownOperationException", NULL,
+		"This is an unknown operation." },
+	[API_SERIALIZATION] = { 400, "SerializationException", NULL,
+		"The request has a serialization error." },
+	[API_VALIDATION] = { 400, "ValidationException", NULL, "" },
+	[API_TARGET_NOT_FOUND] = { 400, "InvalidGatewayRequestException", "TargetNotFound",
+		"The specified target was not found." },
+	[API_TARGET_INVALID] = { 400, "InvalidGatewayRequestException", "TargetInvalid",
+		"The specified target is invalid." },
+	[API_INITIATOR_NOT_FOUND] = { 400, "InvalidGatewayRequestException", "InitiatorNotFound",
+		"The specified initiator was not found." },
+	[API_INVALID_PARAMETERS] = { 400, "InvalidGatewayRequestException", "InvalidParameters",
+		"The request contains invalid parameters." },
+	[API_NOT_SUPPORTED] = { 400, "InvalidGatewayRequestException", "NotSupported",
+		"The operation is not supported on this target." },
+	[API_INTERNAL] = { 500, "InternalServerError", "InternalError",
+		"An internal error occurred." },
+	[API_NO_SUCH_PATH] = { 404, "UnknownOperationException", NULL,
+		"There is nothing at this path: operations are sent by POST to /." },
+	[API_METHOD_REFUSED] = { 405, "UnknownOperationException", NULL,
+		"Operations are sent by POST." },
+	[API_BODY_TOO_LARGE] = { 413, "RequestEntityTooLargeException", NULL,
+		"The request's body is larger than 64 KiB." },
+};
+
+#define TARGET_ARN(is_required)                                                                    \
+	{                                                                                          \
+		.name = "TargetARN", .type = API_STRING, .required = (is_required), .min = 50,     \
+		.max = 800                                                                         \
+	}
+#define INITIATOR_NAME                                                                             \
+	{                                                                                          \
+		.name = "InitiatorName", .type = API_STRING, .required = true, .min = 1,           \
+		.max = 255, .pattern = "[0-9a-z:.-]+", .matches = api_is_initiator_name            \
+	}
+#define CHAP_SECRET(is_for, is_required)                                                           \
+	{                                                                                          \
+		.name = (is_for), .type = API_STRING, .required = (is_required), .min = 1,         \
+		.max = 100, .sensitive = true                                                      \
+	}
+
+static const struct api_member update_chap_members[] = {
+	TARGET_ARN(true),
+	CHAP_SECRET("SecretToAuthenticateInitiator", true),
+	INITIATOR_NAME,
+	CHAP_SECRET("SecretToAuthenticateTarget", false),
+};
+static const struct api_member target_members[] = { TARGET_ARN(true) };
+static const struct api_member pair_members[] = { TARGET_ARN(true), INITIATOR_NAME };
+static const struct api_member filter_members[] = { TARGET_ARN(false) };
+
+#define MEMBERS(table) .members = (table), .member_count = COUNT(table)
+
+static const struct api_operation operations[] = {
+	{ .name = "StorageGateway_20130630.UpdateChapCredentials",
+		MEMBERS(update_chap_members),
+		.handle = api_update_chap_credentials },
+	{ .name = "StorageGateway_20130630.DescribeChapCredentials",
+		MEMBERS(target_members),
+		.handle = api_describe_chap_credentials },
+	{ .name = "StorageGateway_20130630.DeleteChapCredentials",
+		MEMBERS(pair_members),
+		.handle = api_delete_chap_credentials },
+	{ .name = "Portcullis_20261122.ListTargets", .handle = api_list_targets },
+	{ .name = "Portcullis_20261122.ListSessions",
+		MEMBERS(filter_members),
+		.handle = api_list_sessions },
+};
+
+struct api *api_new(const struct api_config *config)
+{
+	struct api *api = calloc(1, sizeof *api);
+	if (!api)
+		return NULL;
+	api->config = *config;
+	TAILQ_INIT(&api->calls);
+	return api;
+}
+
+static void call_free(struct api_call *call)
+{
+	TAILQ_REMOVE(&call->api->calls, call, link);
+	json_decref(call->input);
+	free(call->target_arn);
+	free(call->initiator);
+	secret_free(call);
+}
+
+bool api_is_idle(const struct api *api)
+{
+	return TAILQ_EMPTY(&api->calls);
+}
+
+unsigned api_error_status(enum api_error error)
+{
+	return errors[error].status;
+}
+
+json_t *api_error_body(enum api_error error, const char *detail)
+{
+	const char *sentence = errors[error].message;
+	json_t *message = detail ? json_sprintf("%s%s%s", sentence, *sentence ? " " : "", detail)
+				 : json_string(sentence);
+	if (!errors[error].code)
+		return json_pack("{s:s, s:o}", "__type", errors[error].type, "message", message);
+	return json_pack("{s:s, s:o, s:{s:s}}", "__type", errors[error].type, "message", message,
+		"error", "errorCode", errors[error].code);
+}
+
+const struct api_config *api_call_config(const struct api_call *call)
+{
+	return &call->api->config;
+}
+
+const char *api_call_text(const struct api_call *call, const char *member)
+{
+	return json_string_value(json_object_get(call->input, member));
+}
+
+void api_call_forget_input(struct api_call *call)
+{
+	json_decref(call->input);
+	call->input = NULL;
+}
+
+/*
+ * Whether it is arn:PARTITION:storagegateway:REGION:ACCOUNT:gateway/ID/target/IQN. The IQN keeps
+ * its colons; all other parts are without them, and the ID is without a slash.
+ */
+static bool is_target_arn(const char *arn)
+{
+	static const char *const fixed[] = { "arn", NULL, "storagegateway", NULL, NULL };
+	for (size_t i = 0; i < COUNT(fixed); i++) {
+		const size_t length = strcspn(arn, ":");
+		if (!length || !arn[length])
+			return false;
+		if (fixed[i] && (length != strlen(fixed[i]) || strncmp(arn, fixed[i], length) != 0))
+			return false;
+		arn += length + 1;
+	}
+	static const char gateway[] = "gateway/", target[] = "/target/";
+	if (strncmp(arn, gateway, sizeof gateway - 1) != 0)
+		return false;
+	arn += sizeof gateway - 1;
+	const size_t id = strcspn(arn, "/");
+	return id && strncmp(arn + id, target, sizeof target - 1) == 0 &&
+	       arn[id + sizeof target - 1];
+}
+
+struct target *api_call_target(struct api_call *call)
+{
+	/* Comparing the whole ARN also asks whether the gateway is this one. */
+	struct target *target = registry_find_arn(call->api->config.registry, call->target_arn);
+	if (!target)
+		api_call_fail(call,
+			is_target_arn(call->target_arn) ? API_TARGET_NOT_FOUND : API_TARGET_INVALID,
+			NULL);
+	return target;
+}
+
+/* The audit line. Who asked for what on which pair, and what came of it. */
+static void log_outcome(const struct api_call *call, enum api_error error)
+{
+	char arn[320] = "-", initiator[280] = "-";
+	if (call->target_arn)
+		text_escape(arn, sizeof arn, call->target_arn, strlen(call->target_arn));
+	if (call->initiator)
+		text_escape(initiator, sizeof initiator, call->initiator, strlen(call->initiator));
+	const char *code = error ? errors[error].code : NULL;
+	log_line(error == API_INTERNAL ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+		"audit %s operation=%s outcome=%s%s%s request=%s target=\"%s\" initiator=\"%s\"",
+		call->actor, call->operation ? call->operation->name : "unknown",
+		error ? errors[error].type : "done", code ? "/" : "", code ? code : "", call->id,
+		arn, initiator);
+}
+
+/* Ends a call: logs, replies, frees. Takes `body`. */
+static void finish(struct api_call *call, enum api_error error, json_t *body)
+{
+	log_outcome(call, error);
+	/* An endpoint may free itself in `done`; nothing of the call is touched after it. */
+	api_done *done = call->done;
+	void *context = call->context;
+	call_free(call);
+	done(context, error ? errors[error].status : 200, body);
+	json_decref(body);
+}
+
+void api_free(struct api *api)
+{
+	if (!api)
+		return;
+	while (!TAILQ_EMPTY(&api->calls))
+		finish(TAILQ_FIRST(&api->calls), API_INTERNAL, NULL);
+	free(api);
+}
+
+void api_call_succeed_take(struct api_call *call, json_t *body)
+{
+	if (body)
+		finish(call, API_OK, body);
+	else
+		api_call_fail(call, API_INTERNAL, NULL);
+}
+
+void api_call_fail(struct api_call *call, enum api_error error, const char *detail)
+{
+	finish(call, error, api_error_body(error, detail));
+}
+
+static const struct api_operation *find_operation(const char *name)
+{
+	for (size_t i = 0; name && i < COUNT(operations); i++) {
+		if (strcmp(operations[i].name, name) == 0)
+			return &operations[i];
+	}
+	return NULL;
+}
+
+/* NULL when out of memory. */
+static struct api_call *call_new(struct api *api, const struct api_request *request)
+{
+	struct api_call *call = secret_malloc(sizeof *call);
+	if (!call)
+		return NULL;
+	*call = (struct api_call){
+		.api = api,
+		.operation = find_operation(request->operation),
+		.done = request->done,
+		.context = request->context,
+	};
+	memcpy(call->actor, request->actor, sizeof call->actor);
+	memcpy(call->id, request->id, sizeof call->id);
+	TAILQ_INSERT_TAIL(&api->calls, call, link);
+	return call;
+}
+
+/* Keeps what the reply and the audit line name. -1 when out of memory. */
+static int keep_names(struct api_call *call)
+{
+	const char *arn = api_call_text(call, "TargetARN");
+	const char *initiator = api_call_text(call, "InitiatorName");
+	if (arn && !(call->target_arn = strdup(arn)))
+		return -1;
+	if (initiator && !(call->initiator = strdup(initiator)))
+		return -1;
+	return 0;
+}
+
+void api_call(struct api *api, const struct api_request *request)
+{
+	struct api_call *call = call_new(api, request);
+	if (!call) {
+		request->done(request->context, errors[API_INTERNAL].status, NULL);
+		return;
+	}
+	if (!call->operation) {
+		api_call_fail(call, API_UNKNOWN_OPERATION, NULL);
+		return;
+	}
+	char fault[JSON_BODY_FAULT_SIZE];
+	call->input = json_body_read(request->body, request->length, fault);
+	if (!call->input) {
+		char detail[JSON_BODY_FAULT_SIZE + 2];
+		snprintf(detail, sizeof detail, "%s.", fault);
+		api_call_fail(call, API_SERIALIZATION, detail);
+		return;
+	}
+	char *message;
+	const enum api_error error = api_input_check(call->operation, call->input, &message);
+	if (error)
+		api_call_fail(call, message ? error : API_INTERNAL, message);
+	else if (keep_names(call))
+		api_call_fail(call, API_INTERNAL, NULL);
+	else
+		call->operation->handle(call);
+	free(message);
+}

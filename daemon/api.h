@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The control plane's operations: one table of {name, input members, handler}, validation that is
+ * generic over it, and AWS's error objects. It knows no socket and no HTTP; an endpoint
+ * (daemon/control.h) brings the operation's name, the body and who asks. Main thread only.
+ */
+#ifndef PORTCULLIS_DAEMON_API_H
+#define PORTCULLIS_DAEMON_API_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct api;
+struct gate;
+struct registry;
+struct workers;
+
+/* What the operations work on; all borrowed, to outlive the api. */
+struct api_config {
+	struct registry *registry;
+	struct gate *gate;
+	struct workers *workers;
+};
+
+/* All that can go wrong, with the status and names that clients see (the table in api.c). */
+enum api_error {
+	API_OK,
+	API_UNKNOWN_OPERATION,
+	API_SERIALIZATION,
+	API_VALIDATION,
+	API_TARGET_NOT_FOUND,
+	API_TARGET_INVALID,
+	API_INITIATOR_NOT_FOUND,
+	API_INVALID_PARAMETERS,
+	API_NOT_SUPPORTED,
+	API_INTERNAL,
+	API_NO_SUCH_PATH, /* the endpoint's own, found before there is an operation */
+	API_METHOD_REFUSED,
+	API_BODY_TOO_LARGE,
+};
+
+/* The reply: an HTTP status and its body, borrowed for the call; NULL when memory ran out. */
+typedef void api_done(void *context, unsigned status, const json_t *body);
+
+#define API_ACTOR_SIZE      64
+#define API_REQUEST_ID_SIZE 37 /* a UUID's 36 characters and a NUL */
+
+struct api_request {
+	const char
+		*operation; /* "StorageGateway_20130630.UpdateChapCredentials"; NULL = none given */
+	const void *body;   /* borrowed for the call of api_call() */
+	size_t length;      /* bytes */
+	char actor[API_ACTOR_SIZE];   /* who asks, for the audit line: "uid=0 gid=0 pid=123" */
+	char id[API_REQUEST_ID_SIZE]; /* for the audit line */
+	api_done *done;
+	void *context;
+};
+
+/* NULL when out of memory. `config` is copied. */
+struct api *api_new(const struct api_config *config);
+/*
+ * What is still under way is answered with an internal error; neither the gate nor the workers may
+ * come back to it. NULL is fine.
+ */
+void api_free(struct api *api);
+/* Whether every operation has been answered. */
+bool api_is_idle(const struct api *api);
+
+/*
+ * Carries out one operation. `done` is called once, from inside this call or later, whoever asked
+ * may be gone by then. Logs one audit line, with no secret in it, when the outcome is known.
+ */
+void api_call(struct api *api, const struct api_request *request);
+
+/* The HTTP status of an error. */
+unsigned api_error_status(enum api_error error);
+/*
+ * Its JSON object: {"__type", "message"[, "error": {"errorCode"}]}. `detail`, if not NULL, follows
+ * the error's own sentence. A new reference; NULL when out of memory.
+ */
+json_t *api_error_body(enum api_error error, const char *detail);
+
+#endif

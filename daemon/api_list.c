@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The project's own operations that look and change nothing: ListTargets and ListSessions. Both
+ * answer when every worker has told its sessions. Numbers are JSON integers: counts, bytes,
+ * seconds.
+ */
+#include "daemon/api_operation.h"
+
+#include "auth/chap.h"
+#include "base/encode.h"
+#include "daemon/sessions.h"
+#include "daemon/target.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Goes on in `done` with a snapshot of all sessions. */
+static void with_sessions(struct api_call *call, session_snapshot_done *done)
+{
+	api_call_forget_input(call);
+	if (sessions_snapshot(api_call_config(call)->workers, done, call))
+		api_call_fail(call, API_INTERNAL, NULL);
+}
+
+/* Takes the rows. An incomplete list is no answer. */
+static void reply_list(struct api_call *call, const char *member, json_t *rows, bool complete)
+{
+	if (complete) {
+		api_call_succeed_take(call, json_pack("{s:o}", member, rows));
+	} else {
+		json_decref(rows);
+		api_call_fail(call, API_INTERNAL, NULL);
+	}
+}
+
+static json_t *list_luns(const struct target *target)
+{
+	json_t *luns = json_array();
+	for (size_t i = 0; i < target->config->lun_count; i++) {
+		const struct config_lun *lun = &target->config->luns[i];
+		const struct store_info *store = registry_store_info(target, i);
+		if (json_array_append_new(
+			    luns, json_pack("{s:i, s:I, s:I, s:b, s:s}", "LunNumber", (int)lun->lun,
+					  "SizeInBytes", (json_int_t)store->size, "BlockSize",
+					  (json_int_t)store->block_size, "ReadOnly",
+					  (int)store->read_only, "Path", lun->path))) {
+			json_decref(luns);
+			return NULL;
+		}
+	}
+	return luns;
+}
+
+static int count_sessions(const struct session_snapshot *snapshot, const char *target)
+{
+	int count = 0;
+	for (size_t i = 0; i < snapshot->count; i++)
+		count += strcmp(snapshot->rows[i].target, target) == 0;
+	return count;
+}
+
+static json_t *describe_target(struct target *target, const struct session_snapshot *snapshot)
+{
+	static const char *const authentication[] = {
+		[AUTHENTICATION_AUTO] = "auto",
+		[AUTHENTICATION_CHAP] = "chap",
+		[AUTHENTICATION_NONE] = "none",
+	};
+	struct credential_set *set = target_credentials(target);
+	/* A broken target lets nobody in without CHAP, nor with it. */
+	const bool enabled = set ? target_requires_chap(target, set) : true;
+	const int credentials = set ? (int)credential_set_count(set) : 0;
+	const char *state = set ? "ok" : "broken";
+	credential_set_unref(set);
+	return json_pack("{s:s, s:s, s:s, s:b, s:s, s:i, s:i, s:o}", "TargetName", target->name,
+		"TargetARN", target->arn, "Authentication", authentication[target->authentication],
+		"ChapEnabled", (int)enabled, "State", state, "CredentialCount", credentials,
+		"SessionCount", count_sessions(snapshot, target->name), "Luns", list_luns(target));
+}
+
+static void list_targets(void *context, const struct session_snapshot *snapshot)
+{
+	struct api_call *call = context;
+	struct registry *registry = api_call_config(call)->registry;
+	json_t *rows = json_array();
+	bool complete = snapshot->complete && rows;
+	for (size_t i = 0; complete && i < registry_count(registry); i++)
+		complete = json_array_append_new(
+				   rows, describe_target(registry_at(registry, i), snapshot)) == 0;
+	reply_list(call, "Targets", rows, complete);
+}
+
+void api_list_targets(struct api_call *call)
+{
+	with_sessions(call, list_targets);
+}
+
+/* By target, then initiator, then the eldest first. */
+static int compare_rows(const void *a, const void *b)
+{
+	const struct session_row *left = *(const struct session_row *const *)a;
+	const struct session_row *right = *(const struct session_row *const *)b;
+	int order = strcmp(left->target, right->target);
+	if (!order)
+		order = strcmp(left->initiator, right->initiator);
+	if (!order)
+		order = (left->age_ms < right->age_ms) - (left->age_ms > right->age_ms);
+	return order;
+}
+
+static json_t *describe_session(struct registry *registry, const struct session_row *row)
+{
+	char isid[2 * sizeof row->isid + 1];
+	hex_encode(isid, sizeof isid, row->isid, sizeof row->isid);
+	const struct target *target = registry_find(registry, row->target);
+	const char *chap = row->chap_algorithm ? chap_algorithm_name(row->chap_algorithm) : "none";
+	json_t *session = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:b}", "TargetName",
+		row->target, "InitiatorName", row->initiator, "SessionType",
+		row->discovery ? "Discovery" : "Normal", "Address", row->address, "PortalAddress",
+		row->portal, "ISID", isid, "TSIH", (int)row->tsih, "ChapAlgorithm", chap,
+		"ChapMutual", (int)row->chap_mutual);
+	json_t *traffic = json_pack("{s:I, s:I, s:I, s:I, s:b, s:b, s:i}", "AgeSeconds",
+		(json_int_t)(row->age_ms / 1000), "Commands", (json_int_t)row->commands,
+		"BytesRead", (json_int_t)row->bytes_read, "BytesWritten",
+		(json_int_t)row->bytes_written, "HeaderDigest", (int)row->header_digest,
+		"DataDigest", (int)row->data_digest, "Worker", (int)row->worker);
+	if (!session || json_object_update(session, traffic) ||
+		(target && json_object_set_new(session, "TargetARN", json_string(target->arn)))) {
+		json_decref(session);
+		session = NULL;
+	}
+	json_decref(traffic);
+	return session;
+}
+
+static void list_sessions(void *context, const struct session_snapshot *snapshot)
+{
+	struct api_call *call = context;
+	struct registry *registry = api_call_config(call)->registry;
+	const struct target *only = call->target_arn ? registry_find_arn(registry, call->target_arn)
+						     : NULL;
+	const struct session_row **ordered = calloc(snapshot->count + 1, sizeof *ordered);
+	json_t *rows = json_array();
+	bool complete = snapshot->complete && rows && ordered;
+	if (complete) {
+		for (size_t i = 0; i < snapshot->count; i++)
+			ordered[i] = &snapshot->rows[i];
+		qsort(ordered, snapshot->count, sizeof *ordered, compare_rows);
+	}
+	for (size_t i = 0; complete && i < snapshot->count; i++) {
+		if (call->target_arn && (!only || strcmp(ordered[i]->target, only->name) != 0))
+			continue;
+		complete = json_array_append_new(rows, describe_session(registry, ordered[i])) == 0;
+	}
+	free(ordered);
+	reply_list(call, "Sessions", rows, complete);
+}
+
+void api_list_sessions(struct api_call *call)
+{
+	if (!call->target_arn || api_call_target(call))
+		with_sessions(call, list_sessions);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the operations share among themselves: the rows of the table, the call that is under way,
+ * and how it ends. Nobody but the api_*.c files includes this.
+ */
+#ifndef PORTCULLIS_DAEMON_API_OPERATION_H
+#define PORTCULLIS_DAEMON_API_OPERATION_H
+
+#include "daemon/api.h"
+#include "daemon/gate.h"
+
+#include <stdbool.h>
+#include <sys/queue.h>
+
+struct target;
+
+enum api_type { API_STRING };
+
+/* One input member, as AWS's service model describes it. */
+struct api_member {
+	const char *name;
+	enum api_type type;
+	bool required;
+	bool sensitive;      /* its value is never echoed */
+	unsigned min, max;   /* characters */
+	const char *pattern; /* as error messages show it; NULL: any text */
+	bool (*matches)(const char *text, size_t length); /* the whole text, not a part of it */
+};
+
+/* A call under way. It lies in secret memory, for the change's record holds secrets. */
+struct api_call {
+	TAILQ_ENTRY(api_call) link;
+	struct api *api;
+	const struct api_operation *operation;
+	json_t *input; /* validated; NULL once forgotten */
+	char actor[API_ACTOR_SIZE];
+	char id[API_REQUEST_ID_SIZE];
+	api_done *done;
+	void *context;
+	char *target_arn; /* as given and validated; owned; NULL: not among the operation's members */
+	char *initiator;
+	struct credential_change change;
+};
+TAILQ_HEAD(api_call_list, api_call);
+
+struct api_operation {
+	const char *name; /* with the API version's prefix */
+	const struct api_member *members;
+	size_t member_count;
+	/* Ends the call, at once or later, with one of the functions below. */
+	void (*handle)(struct api_call *call);
+};
+
+/* What the api was made with. */
+const struct api_config *api_call_config(const struct api_call *call);
+/* A text member of the input, NULL if it was not given. Valid until the input is forgotten. */
+const char *api_call_text(const struct api_call *call, const char *member);
+/* Wipes the input: for a call that goes on after its handler, so that its secrets do not wait with it. */
+void api_call_forget_input(struct api_call *call);
+/* The target that TargetARN names; NULL: the call has ended with an error. */
+struct target *api_call_target(struct api_call *call);
+
+/* Replies 200 with `body` (takes the reference; NULL = out of memory: 500) and frees the call. */
+void api_call_succeed_take(struct api_call *call, json_t *body);
+/* Replies with an error object and frees the call. `detail` as in api_error_body(). */
+void api_call_fail(struct api_call *call, enum api_error error, const char *detail);
+
+/*
+ * Checks an input object against the members of an operation (api_input.c): first the types of all,
+ * then presence, lengths and patterns. Members that are not in the table, and nulls, are validation
+ * errors. Returns API_OK, API_SERIALIZATION or API_VALIDATION; then `*message` is the text for the
+ * reply, to be freed with free(), or NULL when out of memory. It holds no sensitive member's value.
+ */
+enum api_error api_input_check(
+	const struct api_operation *operation, const json_t *input, char **message);
+
+/* Whether the text is one or more of [0-9a-z:.-]. */
+bool api_is_initiator_name(const char *text, size_t length);
+
+void api_update_chap_credentials(struct api_call *call);
+void api_describe_chap_credentials(struct api_call *call);
+void api_delete_chap_credentials(struct api_call *call);
+void api_list_targets(struct api_call *call);
+void api_list_sessions(struct api_call *call);
+
+#endif

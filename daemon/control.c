@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From HTTP to the api and back. A request's body is read where evhttp put it and wiped before the
+ * operation begins to wait; its reply goes into evhttp's buffer without a copy in between.
+ */
+#include "daemon/control.h"
+
+#include "base/encode.h"
+#include "base/log.h"
+#include "daemon/api.h"
+#include "daemon/control_client.h"
+#include "daemon/control_socket.h"
+#include "daemon/json.h"
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/listener.h>
+#include <event2/util.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+/* evhttp itself answers a larger body, in HTML, after dropping it piece by piece. */
+#define BODY_DROPPED (1 << 20)
+
+static const struct control_limits usual_limits = {
+	.connections = 128,
+	.idle_ms = 30000,
+	.total_ms = 60000,
+};
+
+static const struct timeval accept_pause = { .tv_sec = 1 };
+
+/* A request that waits for its operation. */
+struct exchange {
+	TAILQ_ENTRY(exchange) link;
+	struct control *control; /* NULL: the endpoint is gone */
+	struct evhttp_request *request;
+	char id[API_REQUEST_ID_SIZE];
+};
+
+struct control {
+	struct api *api;
+	struct control_socket socket;
+	struct evhttp *http;
+	struct evconnlistener *listener;
+	struct event *listen_again;
+	struct clients *clients;
+	TAILQ_HEAD(, exchange) exchanges;
+};
+
+/* A random UUID (RFC 9562 section 5.4). */
+static void make_id(char id[API_REQUEST_ID_SIZE])
+{
+	uint8_t bytes[16];
+	char digits[2 * sizeof bytes + 1];
+	evutil_secure_rng_get_bytes(bytes, sizeof bytes);
+	bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
+	bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
+	hex_encode(digits, sizeof digits, bytes, sizeof bytes);
+	snprintf(id, API_REQUEST_ID_SIZE, "%.8s-%.4s-%.4s-%.4s-%.12s", digits, digits + 8,
+		digits + 12, digits + 16, digits + 20);
+}
+
+static const char *reason_of(unsigned status)
+{
+	static const struct {
+		unsigned status;
+		const char *reason;
+	} reasons[] = {
+		{ 200, "OK" },
+		{ 400, "Bad Request" },
+		{ 404, "Not Found" },
+		{ 405, "Method Not Allowed" },
+		{ 413, "Content Too Large" },
+		{ 500, "Internal Server Error" },
+	};
+	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+		if (reasons[i].status == status)
+			return reasons[i].reason;
+	}
+	return "Status";
+}
+
+/* Sends the reply; the request is evhttp's again. `body` NULL: memory ran out. */
+static void send_reply(struct control *control, struct evhttp_request *request, const char *id,
+	unsigned status, const json_t *body)
+{
+	static const char no_memory[] = "{\"__type\":\"InternalServerError\",\"message\":"
+					"\"An internal error occurred.\",\"error\":{\"errorCode\":"
+					"\"InternalError\"}}";
+	struct evbuffer *out = evhttp_request_get_output_buffer(request);
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+	evhttp_add_header(headers, "Content-Type", "application/x-amz-json-1.1");
+	evhttp_add_header(headers, "x-amzn-RequestId", id);
+	if (status == api_error_status(API_METHOD_REFUSED))
+		evhttp_add_header(headers, "Allow", "POST");
+	if (!body || (evhttp_request_get_command(request) != EVHTTP_REQ_HEAD &&
+			     json_body_write(out, body))) {
+		status = api_error_status(API_INTERNAL);
+		evbuffer_drain(out, evbuffer_get_length(out));
+		evbuffer_add_reference(out, no_memory, sizeof no_memory - 1, NULL, NULL);
+	}
+	/* Before the reply: sending it may close the connection at once. */
+	clients_answered(control->clients, evhttp_request_get_connection(request));
+	evhttp_send_reply(request, (int)status, reason_of(status), NULL);
+}
+
+static void send_error(struct control *control, struct evhttp_request *request,
+	const struct api_request *asked, enum api_error error)
+{
+	json_t *body = api_error_body(error, NULL);
+	log_info("audit %s operation=none outcome=%u request=%s", asked->actor,
+		api_error_status(error), asked->id);
+	send_reply(control, request, asked->id, api_error_status(error), body);
+	json_decref(body);
+}
+
+static void answered(void *context, unsigned status, const json_t *body)
+{
+	struct exchange *exchange = context;
+	struct control *control = exchange->control;
+	if (control) {
+		TAILQ_REMOVE(&control->exchanges, exchange, link);
+		send_reply(control, exchange->request, exchange->id, status, body);
+	}
+	free(exchange);
+}
+
+static void call(struct control *control, struct evhttp_request *request, struct api_request *asked)
+{
+	struct exchange *exchange = calloc(1, sizeof *exchange);
+	/* A buffer of its own, so that the secrets in it need not wait with the request. */
+	struct evbuffer *body = evbuffer_new();
+	if (!exchange || !body ||
+		evbuffer_add_buffer(body, evhttp_request_get_input_buffer(request))) {
+		send_error(control, request, asked, API_INTERNAL);
+		free(exchange);
+		goto out;
+	}
+	exchange->control = control;
+	exchange->request = request;
+	memcpy(exchange->id, asked->id, sizeof exchange->id);
+	TAILQ_INSERT_TAIL(&control->exchanges, exchange, link);
+	asked->operation = evhttp_find_header(
+		evhttp_request_get_input_headers(request), "X-Amz-Target");
+	asked->body = evbuffer_pullup(body, -1);
+	asked->length = asked->body ? evbuffer_get_length(body) : 0;
+	asked->done = answered;
+	asked->context = exchange;
+	api_call(control->api, asked);
+out:
+	if (body)
+		evbuffer_free(body);
+}
+
+/* What the request line and the size alone forbid. */
+static enum api_error check_request(struct evhttp_request *request)
+{
+	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
+	const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
+	if (!path || strcmp(path, "/") != 0 || evhttp_uri_get_query(uri))
+		return API_NO_SUCH_PATH;
+	if (evhttp_request_get_command(request) != EVHTTP_REQ_POST)
+		return API_METHOD_REFUSED;
+	if (evbuffer_get_length(evhttp_request_get_input_buffer(request)) > CONTROL_BODY_MAX)
+		return API_BODY_TOO_LARGE;
+	return API_OK;
+}
+
+static void on_request(struct evhttp_request *request, void *context)
+{
+	struct control *control = context;
+	struct evhttp_connection *connection = evhttp_request_get_connection(request);
+	struct api_request asked = { 0 };
+	if (clients_begin(control->clients, connection)) {
+		evhttp_connection_free(connection);
+		return;
+	}
+	make_id(asked.id);
+	client_describe(connection, asked.actor, sizeof asked.actor);
+	const enum api_error error = check_request(request);
+	if (error)
+		send_error(control, request, &asked, error);
+	else
+		call(control, request, &asked);
+}
+
+/* Descriptors have run out: without a pause the loop would spin on the waiting connection. */
+static void accept_failed(struct evconnlistener *listener, void *context)
+{
+	(void)context;
+	log_warning("control endpoint: cannot accept a connection: %s",
+		evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
+	evconnlistener_disable(listener);
+}
+
+static void listen_again(evutil_socket_t fd, short what, void *context)
+{
+	const struct control *control = context;
+	(void)fd, (void)what;
+	evconnlistener_enable(control->listener);
+}
+
+/* Takes the descriptor. -1 when out of memory. */
+static int start_http(
+	struct control *control, struct event_base *base, const struct control_limits *limits)
+{
+	const struct timeval idle = {
+		.tv_sec = limits->idle_ms / 1000,
+		.tv_usec = (suseconds_t)(limits->idle_ms % 1000) * 1000,
+	};
+	control->clients = clients_new(limits->connections, limits->total_ms);
+	control->http = evhttp_new(base);
+	control->listen_again = event_new(base, -1, EV_PERSIST, listen_again, control);
+	struct evhttp_bound_socket *bound = NULL;
+	if (control->clients && control->http && control->listen_again)
+		bound = evhttp_accept_socket_with_handle(control->http, control->socket.fd);
+	if (!bound) {
+		close(control->socket.fd);
+		return -1;
+	}
+	control->listener = evhttp_bound_socket_get_listener(bound);
+	evconnlistener_set_error_cb(control->listener, accept_failed);
+	event_add(control->listen_again, &accept_pause);
+	/* All of them, so that the refusals are ours: evhttp's own are HTML. */
+	evhttp_set_allowed_methods(
+		control->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT |
+				       EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE |
+				       EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH);
+	evhttp_set_max_headers_size(control->http, CONTROL_HEADERS_MAX);
+	evhttp_set_max_body_size(control->http, BODY_DROPPED);
+	evhttp_set_flags(control->http, EVHTTP_SERVER_LINGERING_CLOSE);
+	evhttp_set_timeout_tv(control->http, &idle);
+	evhttp_set_bevcb(control->http, clients_accept, control->clients);
+	evhttp_set_gencb(control->http, on_request, control);
+	return 0;
+}
+
+struct control *control_new_limited(struct event_base *base, const struct config_control *config,
+	const struct control_limits *limits, struct api *api, char error[CONFIG_ERROR_SIZE])
+{
+	struct control *control = calloc(1, sizeof *control);
+	snprintf(error, CONFIG_ERROR_SIZE, "control socket %.200s: out of memory", config->socket);
+	if (!control)
+		return NULL;
+	control->api = api;
+	TAILQ_INIT(&control->exchanges);
+	if (control_socket_open(&control->socket, config->socket, config->group, error) ||
+		start_http(control, base, limits)) {
+		control_free(control);
+		return NULL;
+	}
+	log_info("control socket %s", config->socket);
+	return control;
+}
+
+struct control *control_new(struct event_base *base, const struct config_control *config,
+	struct api *api, char error[CONFIG_ERROR_SIZE])
+{
+	return control_new_limited(base, config, &usual_limits, api, error);
+}
+
+void control_free(struct control *control)
+{
+	if (!control)
+		return;
+	while (!TAILQ_EMPTY(&control->exchanges)) {
+		struct exchange *exchange = TAILQ_FIRST(&control->exchanges);
+		TAILQ_REMOVE(&control->exchanges, exchange, link);
+		exchange->control = NULL;
+	}
+	control_socket_remove(&control->socket);
+	if (control->http)
+		evhttp_free(control->http);
+	clients_free(control->clients);
+	if (control->listen_again)
+		event_free(control->listen_again);
+	free(control);
+}
