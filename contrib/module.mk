@@ -1,2 +1,16 @@
 # The one list of packages, and the one command that runs all tests.
 EXTRA_DIST += contrib/packages contrib/test
+
+# The demo, the systemd unit with its user, and the samples.
+EXTRA_DIST += contrib/demo contrib/portcullisd.service.in
+examplesdir = $(docdir)/examples
+dist_examples_DATA = contrib/portcullis.conf contrib/lun-paths.conf
+systemdsystemunit_DATA = contrib/portcullisd.service
+sysusers_DATA = contrib/sysusers.d/portcullis.conf
+EXTRA_DIST += contrib/sysusers.d/portcullis.conf
+CLEANFILES += contrib/portcullisd.service
+
+# configure leaves ${prefix} in its directories; only make knows what it stands for.
+contrib/portcullisd.service: $(top_srcdir)/contrib/portcullisd.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) contrib && $(SED) -e 's|@sbindir[@]|$(sbindir)|g' \
+		-e 's|@sysconfdir[@]|$(sysconfdir)|g' $< > $@.tmp && mv $@.tmp $@
