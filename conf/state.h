@@ -2,7 +2,13 @@
 /*
  * Durable state: the credentials of each target in a file of its own below the state directory, and
  * an index that names all of them (design.md K2, K9). Used by the control thread alone; every call
- * may block on the disk. All files are 0600, the directory 0700 and locked.
+ * may block on the disk. All files are 0600, the directory 0700 and locked; what is looser is
+ * refused. The program must have given jansson an allocator that wipes (base/secret.h) before.
+ *
+ * A crash at any point leaves the old or the new set: a target's file is replaced by rename, and a
+ * new target's file becomes durable before the index names it, so that a file the index does not
+ * name is a finished one, and is adopted. The index itself is made before any other file: without
+ * it, or with a damaged one, only targets that have a file are served.
  */
 #ifndef PORTCULLIS_CONF_STATE_H
 #define PORTCULLIS_CONF_STATE_H
@@ -25,10 +31,13 @@ enum state_result {
 /*
  * Opens and locks the directory (made with 0700 if it does not exist), finishes what a crash left
  * half done, and reads the index. NULL with one line in `error` if it is locked by another daemon
- * or cannot be used. `first_start` is set when the directory was empty.
+ * or cannot be used. A damaged index is logged. `first_start` is set when the directory was empty.
  */
 struct state *state_open(const char *directory, bool *first_start, char error[STATE_ERROR_SIZE]);
-/* As state_open() for `-t`: takes no lock and changes nothing. A directory that does not exist is a first start. */
+/*
+ * As state_open() for `-t`: takes no lock and changes nothing. A directory that does not exist is a
+ * first start; a damaged index is an error.
+ */
 struct state *state_open_readonly(const char *directory, char error[STATE_ERROR_SIZE]);
 /* NULL is fine. */
 void state_close(struct state *state);
