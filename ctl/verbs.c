@@ -21,8 +21,9 @@ static const struct print_column target_columns[] = {
 	{ "TARGET", "TargetName", PRINT_TEXT },
 	{ "AUTHENTICATION", "Authentication", PRINT_TEXT },
 	{ "CHAP", "ChapEnabled", PRINT_BOOLEAN },
-	{ "CREDENTIALS", "Credentials", PRINT_COUNT },
-	{ "SESSIONS", "Sessions", PRINT_COUNT },
+	{ "STATE", "State", PRINT_TEXT },
+	{ "CREDENTIALS", "CredentialCount", PRINT_COUNT },
+	{ "SESSIONS", "SessionCount", PRINT_COUNT },
 	{ "LUNS", "Luns", PRINT_LENGTH },
 	{ "ARN", "TargetARN", PRINT_TEXT },
 };
@@ -31,6 +32,7 @@ static const struct print_column session_columns[] = {
 	{ "TARGET", "TargetName", PRINT_TEXT },
 	{ "INITIATOR", "InitiatorName", PRINT_TEXT },
 	{ "ADDRESS", "Address", PRINT_TEXT },
+	{ "TYPE", "SessionType", PRINT_TEXT },
 	{ "CHAP", "ChapAlgorithm", PRINT_TEXT },
 	{ "MUTUAL", "ChapMutual", PRINT_BOOLEAN },
 	{ "AGE", "AgeSeconds", PRINT_AGE },
@@ -101,7 +103,9 @@ const struct ctl_verb ctl_verbs[] = {
 		.summary = "list the targets",
 		.text = "Shows each target with its authentication policy, whether CHAP is "
 			"demanded\n"
-			"now, how many initiators have credentials, and how many are logged in.\n",
+			"now, whether its stored credentials are sound (a \"broken\" target is "
+			"served to\n"
+			"nobody), and how many credentials, sessions and LUNs it has.\n",
 		.list = "Targets",
 		COLUMNS(target_columns),
 		.empty = "No targets.",

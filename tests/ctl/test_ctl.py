@@ -25,8 +25,8 @@ DONE, REFUSED, USAGE, UNREACHABLE = range(4)
 
 def targets(*names):
     return {"Targets": [{"TargetName": name, "TargetARN": fake.ARN + name, "Authentication": "auto",
-                         "ChapEnabled": True, "CredentialCount": 2, "SessionCount": 30,
-                         "Luns": [{"Lun": 0, "SizeInBytes": 1 << 30}]} for name in names]}
+                         "ChapEnabled": True, "State": "ok", "CredentialCount": 2, "SessionCount": 30,
+                         "Luns": [{"LunNumber": 0, "SizeInBytes": 1 << 30}]} for name in names]}
 
 
 class Bench:
@@ -404,16 +404,16 @@ def test_lists(bench, tap):
     code, out, _ = bench.run("list-targets")
     rows = columns_of(out)
     tap.equal((code, len(rows)), (DONE, 3), "list-targets")
-    tap.equal(rows[1], [fake.IQN, "auto", "yes", "2", "30", "1", fake.ARN + fake.IQN], "a target's row")
+    tap.equal(rows[1], [fake.IQN, "auto", "yes", "ok", "2", "30", "1", fake.ARN + fake.IQN], "a target's row")
     sessions = [session(AgeSeconds=age, BytesRead=size) for age, size in
                 ((0, 0), (59, 999), (60, 1024), (3599, 1536), (3600, (1 << 20) - 1), (90061, 1 << 30),
                  (8640000, (1 << 64) // 3))]
     bench.server.answers[fake.SESSIONS] = (200, {"Sessions": sessions})
     code, out, _ = bench.run("list-sessions")
     rows = columns_of(out)
-    tap.equal([row[5] for row in rows[1:]], ["0 s", "59 s", "1 min 0 s", "59 min 59 s", "1 h 0 min", "1 d 1 h",
+    tap.equal([row[6] for row in rows[1:]], ["0 s", "59 s", "1 min 0 s", "59 min 59 s", "1 h 0 min", "1 d 1 h",
                                              "100 d 0 h"], "ages")
-    tap.equal([row[7] for row in rows[1:]], ["0 B", "999 B", "1.0 KiB", "1.5 KiB", "1.0 MiB", "1.0 GiB",
+    tap.equal([row[8] for row in rows[1:]], ["0 B", "999 B", "1.0 KiB", "1.5 KiB", "1.0 MiB", "1.0 GiB",
                                              "5.3 EiB"], "sizes")
     tap.equal(len({len(line) for line in out.splitlines()}), 1, "the last column is aligned to the right")
     bench.server.answers[fake.SESSIONS] = (200, {"Sessions": [session(InitiatorName="evil\x1b[2J\nname"), {}]})
@@ -438,8 +438,8 @@ def test_lists(bench, tap):
 
 def session(**changes):
     row = {"TargetName": fake.IQN, "InitiatorName": fake.INITIATOR, "Address": "[::1]:51234",
-           "ChapAlgorithm": "SHA-256", "ChapMutual": True, "AgeSeconds": 3, "Commands": 17, "BytesRead": 4096,
-           "BytesWritten": 0}
+           "SessionType": "Normal", "ChapAlgorithm": "SHA-256", "ChapMutual": True, "AgeSeconds": 3,
+           "Commands": 17, "BytesRead": 4096, "BytesWritten": 0}
     return dict(row, **changes)
 
 
