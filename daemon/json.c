@@ -11,12 +11,12 @@ json_t *json_body_read(const void *bytes, size_t length, char fault[JSON_BODY_FA
 	json_t *value = json_loadb(length ? bytes : "", length, JSON_REJECT_DUPLICATES, &error);
 	if (!value) {
 		/* error.text quotes the body near the fault, which may be a secret. */
-		snprintf(fault, JSON_BODY_FAULT_SIZE, "the body is not valid JSON near byte %d",
+		snprintf(fault, JSON_BODY_FAULT_SIZE, "The body is not valid JSON near byte %d",
 			error.position);
 		return NULL;
 	}
 	if (!json_is_object(value)) {
-		snprintf(fault, JSON_BODY_FAULT_SIZE, "the body is not a JSON object");
+		snprintf(fault, JSON_BODY_FAULT_SIZE, "The body is not a JSON object");
 		json_decref(value);
 		return NULL;
 	}

@@ -2,3 +2,16 @@
 EXTRA_DIST += tests/lib/portcullis.py tests/daemon/cases.json
 dist_check_SCRIPTS += tests/daemon/test_cases.py
 TESTS += tests/daemon/test_cases.py
+
+if HAVE_CHECK
+CONTROL_TESTS = tests/daemon/check_api
+check_PROGRAMS += $(CONTROL_TESTS)
+TESTS += $(CONTROL_TESTS)
+endif
+CONTROL_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS)
+CONTROL_TEST_LIBS = libdaemon.a libauth.a libbase.a $(LIBEVENT_LIBS) $(JANSSON_LIBS) \
+	$(LIBCRYPTO_LIBS) $(CHECK_LIBS)
+tests_daemon_check_api_SOURCES = tests/daemon/check_api.c tests/daemon/double.h tests/daemon/double.c
+tests_daemon_check_api_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
+tests_daemon_check_api_CFLAGS = $(TEST_CFLAGS)
+tests_daemon_check_api_LDADD = $(CONTROL_TEST_LIBS)

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The doubles behind daemon/gate.h, daemon/target.h and daemon/sessions.h. */
+#include "tests/daemon/double.h"
+
+#include "base/log.h"
+#include "base/secret.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TARGETS      3
+#define WAITING_MOST 64
+
+struct waiting {
+	struct credential_change *change; /* NULL: a snapshot */
+	session_snapshot_done *done;
+	void *context;
+};
+
+struct registry {
+	struct target targets[TARGETS];
+	struct config_target configs[TARGETS];
+	struct config_lun luns[2];
+};
+
+static struct world {
+	struct registry registry;
+	struct api *api;
+	struct waiting waiting[WAITING_MOST];
+	unsigned waiting_count;
+	bool store_broken;
+	struct session_snapshot snapshot;
+	bool snapshot_refused;
+	char actor[64];
+	char *log;
+	size_t log_size;
+	FILE *log_file;
+} world;
+
+static void remember(enum log_level level, const char *line)
+{
+	fprintf(world.log_file, "%d %s\n", (int)level, line);
+}
+
+void world_open(void)
+{
+	static char *names[TARGETS] = { IQN, IQN_NONE, IQN_BROKEN };
+	static char *arns[TARGETS] = { ARN, ARN_PREFIX IQN_NONE, ARN_PREFIX IQN_BROKEN };
+	event_set_mem_functions(secret_malloc, secret_realloc, secret_free);
+	json_set_alloc_funcs(secret_malloc, secret_free);
+	world.log_file = open_memstream(&world.log, &world.log_size);
+	log_configure(LOG_LEVEL_DEBUG, remember);
+	world.snapshot.complete = true;
+	world.registry.luns[0] = (struct config_lun){ .lun = 0, .path = "/srv/a.img" };
+	world.registry.luns[1] = (struct config_lun){ .lun = 7, .path = "memory:" };
+	for (size_t i = 0; i < TARGETS; i++) {
+		struct target *target = &world.registry.targets[i];
+		world.registry.configs[i].luns = world.registry.luns;
+		world.registry.configs[i].lun_count = 2;
+		target->name = names[i];
+		target->arn = arns[i];
+		target->config = &world.registry.configs[i];
+		target->authentication = i == 1 ? AUTHENTICATION_NONE : AUTHENTICATION_AUTO;
+		target->credentials = i == 2 ? NULL : credential_set_new(1);
+	}
+	const struct api_config config = { .registry = &world.registry };
+	world.api = api_new(&config);
+}
+
+void world_close(void)
+{
+	api_free(world.api);
+	for (size_t i = 0; i < TARGETS; i++)
+		credential_set_unref(world.registry.targets[i].credentials);
+	log_configure(LOG_LEVEL_ERROR, NULL);
+	fclose(world.log_file);
+	free(world.log);
+}
+
+struct api *world_api(void)
+{
+	return world.api;
+}
+
+struct target *world_target(const char *name)
+{
+	return registry_find(&world.registry, name);
+}
+
+const char *world_log(void)
+{
+	fflush(world.log_file);
+	return world.log;
+}
+
+void world_break_store(void)
+{
+	world.store_broken = true;
+}
+
+void world_sessions(struct session_row *rows, size_t count, bool complete, bool refused)
+{
+	world.snapshot =
+		(struct session_snapshot){ .rows = rows, .count = count, .complete = complete };
+	world.snapshot_refused = refused;
+}
+
+unsigned world_waiting(void)
+{
+	return world.waiting_count;
+}
+
+const char *world_actor(void)
+{
+	return world.actor;
+}
+
+static enum change_result carry_out(struct credential_change *change)
+{
+	struct target *target = change->target;
+	struct credential_set *new = NULL;
+	if (world.store_broken || !target->credentials)
+		return CHANGE_FAILED;
+	if (change->kind == CHANGE_UPDATE) {
+		if (target->authentication == AUTHENTICATION_NONE)
+			return CHANGE_NOT_SUPPORTED;
+		new = credential_set_with(target->credentials, 2, &change->record);
+	} else {
+		new = credential_set_without(target->credentials, 2, change->record.initiator);
+		if (!new)
+			return CHANGE_NO_INITIATOR;
+	}
+	credential_set_unref(target->credentials);
+	target->credentials = new;
+	return CHANGE_DONE;
+}
+
+unsigned world_settle(void)
+{
+	struct waiting settled[WAITING_MOST];
+	const unsigned count = world.waiting_count;
+	memcpy(settled, world.waiting, sizeof settled);
+	world.waiting_count = 0;
+	for (unsigned i = 0; i < count; i++) {
+		struct credential_change *change = settled[i].change;
+		if (!change) {
+			settled[i].done(settled[i].context, &world.snapshot);
+			continue;
+		}
+		const enum change_result result = carry_out(change);
+		secret_wipe(
+			&change->record.initiator_secret, sizeof change->record.initiator_secret);
+		secret_wipe(&change->record.target_secret, sizeof change->record.target_secret);
+		change->done(change, result);
+	}
+	return count;
+}
+
+static void wait(const struct waiting *waiting)
+{
+	assert(world.waiting_count < WAITING_MOST);
+	world.waiting[world.waiting_count++] = *waiting;
+}
+
+/* --- what the operations call --- */
+
+void gate_change(struct gate *gate, struct credential_change *change)
+{
+	(void)gate;
+	snprintf(world.actor, sizeof world.actor, "%s", change->actor);
+	wait(&(struct waiting){ .change = change });
+}
+
+int sessions_snapshot(struct workers *workers, session_snapshot_done *done, void *context)
+{
+	(void)workers;
+	if (world.snapshot_refused)
+		return -1;
+	wait(&(struct waiting){ .done = done, .context = context });
+	return 0;
+}
+
+size_t registry_count(const struct registry *registry)
+{
+	(void)registry;
+	return TARGETS;
+}
+
+struct target *registry_at(const struct registry *registry, size_t index)
+{
+	(void)registry;
+	return &world.registry.targets[index];
+}
+
+struct target *registry_find(const struct registry *registry, const char *name)
+{
+	for (size_t i = 0; i < TARGETS; i++) {
+		if (strcmp(registry->targets[i].name, name) == 0)
+			return &world.registry.targets[i];
+	}
+	return NULL;
+}
+
+struct target *registry_find_arn(const struct registry *registry, const char *arn)
+{
+	for (size_t i = 0; i < TARGETS; i++) {
+		if (strcmp(registry->targets[i].arn, arn) == 0)
+			return &world.registry.targets[i];
+	}
+	return NULL;
+}
+
+struct credential_set *target_credentials(struct target *target)
+{
+	return target->credentials ? credential_set_ref(target->credentials) : NULL;
+}
+
+bool target_requires_chap(const struct target *target, const struct credential_set *set)
+{
+	return target->authentication != AUTHENTICATION_NONE && credential_set_count(set) > 0;
+}
+
+const struct store_info *registry_store_info(const struct target *target, size_t index)
+{
+	static const struct store_info stores[] = {
+		{ .size = 1ull << 40, .block_size = 512 },
+		{ .size = 16u << 20, .block_size = 4096, .read_only = true },
+	};
+	(void)target;
+	return &stores[index];
+}
