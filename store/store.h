@@ -17,12 +17,9 @@ struct store_queue;
 enum store_op {
 	STORE_READ,    /* buffer <- [offset, offset + length) */
 	STORE_WRITE,   /* buffer -> [offset, offset + length) */
-	STORE_FLUSH,   /* all writes that completed before are on stable storage; offset, length
-			  unused */
-	STORE_DISCARD, /* the range reads as zeros afterwards and gives its space back where
-			  possible */
-	STORE_ZERO,    /* the range reads as zeros afterwards and keeps its space (so it cannot hit
-			  NO_SPACE later) */
+	STORE_FLUSH,   /* all writes completed before are on stable storage; no offset, length */
+	STORE_DISCARD, /* the range then reads as zeros, and gives its space back if possible */
+	STORE_ZERO,    /* the range then reads as zeros, and keeps its space for later writes */
 };
 
 enum store_error {
@@ -33,8 +30,8 @@ enum store_error {
 	STORE_WRITE_REFUSED = -4, /* a read-only store (07/27/00) */
 };
 
-#define STORE_FUA                                                                                  \
-	1u /* WRITE, DISCARD, ZERO: on stable storage before done; READ: from the medium */
+/* WRITE, DISCARD, ZERO: on stable storage before done. READ: from the medium. */
+#define STORE_FUA 1u
 
 /*
  * One request. The caller owns it and its buffer from store_submit() until it is done. Offsets and
@@ -46,9 +43,8 @@ struct store_request {
 	unsigned flags; /* STORE_FUA */
 	uint64_t offset;
 	uint64_t length; /* READ and WRITE: at most BUFFER_SIZE_MAX */
-	void *buffer; /* READ and WRITE; aligned to BUFFER_ALIGNMENT when the store says `direct` */
-	/* Called on the thread of the queue, from store_queue_reap(), once; never from inside
-	 * store_submit(). */
+	void *buffer;    /* READ and WRITE; aligned to BUFFER_ALIGNMENT if the store is `direct` */
+	/* Called once, on the queue's thread from store_queue_reap(), never from store_submit(). */
 	void (*done)(struct store_request *request);
 	enum store_error error; /* set when done */
 
@@ -111,8 +107,8 @@ enum store_queue_kind { STORE_QUEUE_BEST, STORE_QUEUE_URING, STORE_QUEUE_THREADS
 
 /*
  * A queue for the calling thread, which alone may use and free it. BEST takes io_uring where the
- * kernel allows it, else threads. Returns NULL with errno set. `depth` (1..STORE_QUEUE_DEPTH_MAX) =
- * requests in the kernel's hands at most; further ones wait inside.
+ * kernel allows it, else threads. `depth` (1..STORE_QUEUE_DEPTH_MAX) = requests that one system call
+ * hands over at most; more are no error and only cost another call. Returns NULL with errno set.
  */
 struct store_queue *store_queue_new(enum store_queue_kind kind, unsigned depth);
 /* No request may be under way. NULL is fine. */

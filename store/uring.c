@@ -2,7 +2,9 @@
 /*
  * The queue over io_uring: requests become submission entries at once, one system call hands a
  * turn's worth over, and completions are read from shared memory without any. The ring's own
- * descriptor is the one to poll; the mailbox's bell is polled by the ring itself.
+ * descriptor is the one to poll; the mailbox's bell is polled by the ring itself. The completion
+ * ring is much larger than the submission ring: a disk that hangs must not use up the room in which
+ * others finish.
  */
 #include "store/queue.h"
 
@@ -12,13 +14,15 @@
 #include <poll.h>
 #include <stdlib.h>
 
+#define IN_RING_MAX 8191u /* requests in the ring: with the bell, a power of two */
+#define WORKERS_MAX 64u   /* kernel threads for what would block: enough though a disk hangs */
+
 struct queue_uring {
 	struct store_queue base;
 	struct io_uring ring;
-	unsigned depth;
-	unsigned in_ring; /* requests prepared or in the kernel; at most depth */
+	unsigned in_ring;
 	bool bell_polled;
-	struct request_list waiting; /* those beyond depth */
+	struct request_list waiting; /* those beyond IN_RING_MAX */
 };
 
 static struct queue_uring *uring_of(struct store_queue *queue)
@@ -26,18 +30,35 @@ static struct queue_uring *uring_of(struct store_queue *queue)
 	return (struct queue_uring *)queue;
 }
 
-static struct io_uring_sqe *next_entry(struct queue_uring *uring)
+/* Hands all prepared entries over. On failure they stay, and the bell brings us back to try again. */
+static void hand_over(struct queue_uring *uring)
 {
-	/* The ring has more entries than depth, and a handover takes all of them. */
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
-	assert(sqe);
-	return sqe;
+	while (io_uring_sq_ready(&uring->ring)) {
+		int handed = io_uring_submit(&uring->ring);
+		if (handed <= 0 && handed != -EINTR) {
+			store_queue_ring(&uring->base);
+			break;
+		}
+	}
 }
 
-static void prepare(struct queue_uring *uring, struct store_request *request)
+/* NULL when the ring is full and the kernel takes nothing just now. */
+static struct io_uring_sqe *next_entry(struct queue_uring *uring)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
+	if (sqe)
+		return sqe;
+	hand_over(uring);
+	return io_uring_get_sqe(&uring->ring);
+}
+
+/* Returns false, with nothing done, when there is no room. */
+static bool prepare(struct queue_uring *uring, struct store_request *request)
 {
 	struct store_io io;
-	struct io_uring_sqe *sqe = next_entry(uring);
+	struct io_uring_sqe *sqe = uring->in_ring < IN_RING_MAX ? next_entry(uring) : NULL;
+	if (!sqe)
+		return false;
 	request->store->operations->describe(request, &io);
 	switch (io.kind) {
 	case STORE_IO_READ:
@@ -57,11 +78,14 @@ static void prepare(struct queue_uring *uring, struct store_request *request)
 	}
 	io_uring_sqe_set_data(sqe, request);
 	uring->in_ring++;
+	return true;
 }
 
 static void poll_bell(struct queue_uring *uring)
 {
 	struct io_uring_sqe *sqe = next_entry(uring);
+	if (!sqe)
+		return;
 	io_uring_prep_poll_add(sqe, uring->base.event_fd, POLLIN);
 	io_uring_sqe_set_data(sqe, NULL);
 	uring->bell_polled = true;
@@ -70,29 +94,21 @@ static void poll_bell(struct queue_uring *uring)
 static void uring_start(struct store_queue *queue, struct store_request *request)
 {
 	struct queue_uring *uring = uring_of(queue);
-	if (uring->in_ring < uring->depth && !uring->waiting.first)
-		prepare(uring, request);
-	else
+	if (uring->waiting.first || !prepare(uring, request))
 		request_list_append(&uring->waiting, request);
 }
 
 static void uring_flush(struct store_queue *queue)
 {
 	struct queue_uring *uring = uring_of(queue);
-	while (uring->in_ring < uring->depth && uring->waiting.first)
-		prepare(uring, request_list_take(&uring->waiting));
 	if (!uring->bell_polled)
 		poll_bell(uring);
-	while (io_uring_sq_ready(&uring->ring)) {
-		int handed = io_uring_submit(&uring->ring);
-		if (handed == -EINTR)
-			continue;
-		if (handed <= 0) {
-			/* The kernel is short of memory. The polled bell brings us back here. */
-			store_queue_ring(queue);
+	while (uring->waiting.first) {
+		if (!prepare(uring, uring->waiting.first))
 			break;
-		}
+		request_list_take(&uring->waiting);
 	}
+	hand_over(uring);
 }
 
 static unsigned uring_reap(struct store_queue *queue, unsigned most)
@@ -149,18 +165,27 @@ static bool ring_is_capable(struct io_uring *ring)
 /* Returns 0 or an errno value. */
 static int open_ring(struct io_uring *ring, unsigned entries)
 {
-	/* Completions need not interrupt a worker that runs: it will look soon. Older kernels do
-	 * not know it. */
-	int error = io_uring_queue_init(
-		entries, ring, IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL);
-	if (error == -EINVAL)
-		error = io_uring_queue_init(entries, ring, 0);
+	/* Completions need not interrupt a worker that runs, it will look soon; older kernels know no such flag. */
+	static const unsigned optional[] = { IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL,
+		0 };
+	int error = -EINVAL;
+	for (size_t i = 0; i < sizeof optional / sizeof optional[0] && error == -EINVAL; i++) {
+		struct io_uring_params params = {
+			.flags = IORING_SETUP_CQSIZE | optional[i],
+			.cq_entries = IN_RING_MAX + 1,
+		};
+		error = io_uring_queue_init_params(entries, ring, &params);
+	}
 	if (error)
 		return -error;
-	if (ring_is_capable(ring))
-		return 0;
-	io_uring_queue_exit(ring);
-	return ENOSYS;
+	if (!ring_is_capable(ring)) {
+		io_uring_queue_exit(ring);
+		return ENOSYS;
+	}
+	/* The default, four per CPU, is little when each may wait for a disk. Unknown before Linux 5.15. */
+	unsigned workers[2] = { WORKERS_MAX, 0 };
+	io_uring_register_iowq_max_workers(ring, workers);
+	return 0;
 }
 
 int store_uring_new(unsigned depth, struct store_queue **queue)
@@ -171,12 +196,11 @@ int store_uring_new(unsigned depth, struct store_queue **queue)
 	int error = store_queue_prepare(&uring->base, &uring_operations);
 	if (error)
 		goto out;
-	error = open_ring(&uring->ring, depth + 1); /* one more for the bell */
+	error = open_ring(&uring->ring, depth);
 	if (error) {
 		store_queue_dismantle(&uring->base);
 		goto out;
 	}
-	uring->depth = depth;
 	uring->base.fd = uring->ring.ring_fd;
 	uring_flush(&uring->base); /* arms the bell */
 	*queue = &uring->base;
