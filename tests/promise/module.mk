@@ -2,6 +2,7 @@
 EXTRA_DIST += tests/lib/initiator.py tests/promise/common.py
 promise_tests = \
 	tests/promise/test_k1_atomic.py \
+	tests/promise/test_k2_durable.py \
 	tests/promise/test_k3_no_survivor.py \
 	tests/promise/test_k4_no_straggler.py \
 	tests/promise/test_k4_pressure.py \
