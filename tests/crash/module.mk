@@ -12,3 +12,6 @@ tests_crash_store_step_SOURCES = tests/crash/store_step.c
 tests_crash_store_step_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_crash_store_step_LDADD = libconf.a libauth.a libbase.a $(LIBCONFIG_LIBS) $(JANSSON_LIBS) \
 	$(LIBCRYPTO_LIBS) -lpthread
+
+dist_check_SCRIPTS += tests/crash/test_store.py
+TESTS += tests/crash/test_store.py
