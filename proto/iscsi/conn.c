@@ -71,14 +71,15 @@ void conn_enter(struct iscsi_conn *conn, enum iscsi_phase phase, uint64_t now)
 		return;
 	conn->phase = phase;
 	conn_disarm(conn, TIMER_LOGIN);
-	if (phase == ISCSI_PHASE_CLOSING)
-		conn_arm(conn, TIMER_CLOSE, now);
-	if (phase >= ISCSI_PHASE_FINISHED) {
+	if (phase >= ISCSI_PHASE_CLOSING) {
 		for (unsigned i = 0; i < TIMERS; i++)
-			conn_disarm(conn, i);
+			if (i != TIMER_TASKS || phase >= ISCSI_PHASE_FINISHED)
+				conn_disarm(conn, i);
 		if (conn->output.head)
 			conn_arm(conn, TIMER_OUTPUT, now);
 	}
+	if (phase == ISCSI_PHASE_CLOSING)
+		conn_arm(conn, TIMER_CLOSE, now);
 	conn->worker->host->wake(conn->owner);
 }
 

@@ -29,6 +29,7 @@
 #define BUFFER_BUDGET   (16u << 20)  /* bytes of one connection's buffers beyond unsolicited data */
 #define IMMEDIATE_MAX   16u          /* immediate SCSI commands under way */
 #define HELD_BYTES_MAX  (256u << 10) /* data of PDUs, not commands, held for a lower CmdSN */
+#define SERIAL_START    0x15a5au     /* so that small guesses name no task */
 #define R2T_NUMBER_BITS 14           /* a 4 MiB transfer has at most 2^13 sequences of 512 bytes */
 
 /* In iscsi_task.error, beside sense: no memory for the data. */
@@ -123,6 +124,9 @@ void sequence_return_credit(struct iscsi_conn *conn);
 /* --- command.c --- */
 
 struct iscsi_task *task_find(const struct iscsi_conn *conn, uint32_t itt);
+/* It is no longer under way: its tag and its place in the window are free. */
+void task_retire(struct iscsi_task *task);
+void task_drop_buffer(struct iscsi_task *task);
 /* Ends its membership everywhere, gives back its memory and credit, drops its holds. */
 void task_free(struct iscsi_task *task);
 /*
@@ -154,6 +158,8 @@ void command_respond(struct iscsi_task *task, uint64_t now);
 void dataout_header(struct iscsi_conn *conn, const struct iscsi_pdu *pdu, uint64_t now);
 void dataout_receive(
 	struct iscsi_conn *conn, const struct iscsi_pdu *pdu, bool digest_good, uint64_t now);
+/* Data is due now: the peer gets a bounded time for each next piece. */
+void dataout_await(struct iscsi_conn *conn, uint64_t now);
 /* Sends the R2Ts that may be outstanding. */
 void dataout_solicit(struct iscsi_task *task, uint64_t now);
 void data_late(struct iscsi_conn *conn, uint64_t now); /* TIMER_DATA */

@@ -76,6 +76,8 @@ struct iscsi_management {
 	int lun;          /* -1 = all logical units */
 	const struct scsi_nexus *issuer;
 	atomic_uint holds; /* starts with one, the starter's own */
+	atomic_bool
+		incomplete; /* a task could not be waited for (out of memory): the engine's own */
 	void (*released)(struct iscsi_management *management);
 	void *host_context; /* the host's own */
 };

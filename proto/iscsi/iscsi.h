@@ -48,7 +48,8 @@ void iscsi_conn_free(struct iscsi_conn *conn);
 bool iscsi_conn_wants_input(const struct iscsi_conn *conn);
 /*
  * Where the next bytes of the stream belong, if they are the rest of a large data segment: the
- * caller may receive up to the returned length straight into *at. 0 = nowhere in particular.
+ * caller may receive up to the returned length straight into *at. 0 = nowhere in particular. The
+ * place is good until the next engine call or store_queue_reap() of this worker: ask, receive, hand over.
  */
 size_t iscsi_conn_direct(const struct iscsi_conn *conn, uint8_t **at);
 /*

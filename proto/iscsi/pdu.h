@@ -39,9 +39,10 @@ enum iscsi_opcode {
 	OP_REJECT = 0x3f,
 };
 
-#define OPCODE_MASK 0x3f
-#define IMMEDIATE   0x40 /* in byte 0 of initiator PDUs */
-#define FINAL       0x80 /* in byte 1 */
+#define OPCODE_MASK   0x3f
+#define TARGET_OPCODE 0x20 /* set in all that a target sends */
+#define IMMEDIATE     0x40 /* in byte 0 of initiator PDUs */
+#define FINAL         0x80 /* in byte 1 */
 
 /* Reject reasons, section 11.17.1. */
 enum iscsi_reject {
@@ -82,6 +83,19 @@ struct iscsi_pdu {
 #define BHS_EXP_STAT_SN 28 /* requests; ExpCmdSN in responses */
 #define BHS_EXP_CMD_SN  28
 #define BHS_MAX_CMD_SN  32
+
+/* The common fields of a header; the segments are still to be filled in. `bhs` is borrowed. */
+static inline struct iscsi_pdu pdu_view(const uint8_t bhs[BHS_SIZE])
+{
+	return (struct iscsi_pdu){
+		.opcode = bhs[0] & OPCODE_MASK,
+		.immediate = (bhs[0] & IMMEDIATE) != 0,
+		.flags = bhs[BHS_FLAGS],
+		.lun = get_be64(bhs + BHS_LUN),
+		.itt = get_be32(bhs + BHS_ITT),
+		.bhs = bhs,
+	};
+}
 
 /* Serial number arithmetic, RFC 1982 (section 4.2.2.1): a < b, a <= b. */
 static inline bool serial_before(uint32_t a, uint32_t b)
