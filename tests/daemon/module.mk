@@ -4,7 +4,7 @@ dist_check_SCRIPTS += tests/daemon/test_cases.py
 TESTS += tests/daemon/test_cases.py
 
 if HAVE_CHECK
-CONTROL_TESTS = tests/daemon/check_api
+CONTROL_TESTS = tests/daemon/check_api tests/daemon/check_control
 check_PROGRAMS += $(CONTROL_TESTS)
 TESTS += $(CONTROL_TESTS)
 endif
@@ -15,3 +15,8 @@ tests_daemon_check_api_SOURCES = tests/daemon/check_api.c tests/daemon/double.h 
 tests_daemon_check_api_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
 tests_daemon_check_api_CFLAGS = $(TEST_CFLAGS)
 tests_daemon_check_api_LDADD = $(CONTROL_TEST_LIBS)
+tests_daemon_check_control_SOURCES = tests/daemon/check_control.c tests/daemon/double.h \
+	tests/daemon/double.c
+tests_daemon_check_control_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
+tests_daemon_check_control_CFLAGS = $(TEST_CFLAGS)
+tests_daemon_check_control_LDADD = $(CONTROL_TEST_LIBS)
