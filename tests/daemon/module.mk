@@ -20,3 +20,18 @@ tests_daemon_check_control_SOURCES = tests/daemon/check_control.c tests/daemon/d
 tests_daemon_check_control_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
 tests_daemon_check_control_CFLAGS = $(TEST_CFLAGS)
 tests_daemon_check_control_LDADD = $(CONTROL_TEST_LIBS)
+
+# The registry's rules and the small parts.
+if HAVE_CHECK
+DAEMON_TESTS = tests/daemon/check_target tests/daemon/check_parts
+check_PROGRAMS += $(DAEMON_TESTS)
+TESTS += $(DAEMON_TESTS)
+endif
+tests_daemon_check_target_SOURCES = tests/daemon/check_target.c
+tests_daemon_check_target_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
+tests_daemon_check_target_CFLAGS = $(TEST_CFLAGS)
+tests_daemon_check_target_LDADD = $(CONTROL_TEST_LIBS)
+tests_daemon_check_parts_SOURCES = tests/daemon/check_parts.c
+tests_daemon_check_parts_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
+tests_daemon_check_parts_CFLAGS = $(TEST_CFLAGS)
+tests_daemon_check_parts_LDADD = $(CONTROL_TEST_LIBS)

@@ -4,7 +4,6 @@
  * both queues keeps what was written, reads zeros where it was told to, takes deep queues, and the
  * wrapper aborts on a breach of the contract.
  */
-#define _GNU_SOURCE
 #include "tests/store/rig.h"
 #include "base/pool.h"
 

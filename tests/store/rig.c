@@ -2,7 +2,6 @@
 /*
  * The scratch directory, the media and the synchronous requests of the tests of stores.
  */
-#define _GNU_SOURCE
 #include "tests/store/rig.h"
 #include "base/pool.h"
 
