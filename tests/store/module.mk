@@ -1,9 +1,15 @@
 if HAVE_CHECK
-STORE_TESTS = tests/store/check_store
+STORE_TESTS = tests/store/check_store tests/store/check_fault
 check_PROGRAMS += $(STORE_TESTS)
 TESTS += $(STORE_TESTS)
 endif
+STORE_RIG = tests/store/rig.c tests/store/rig.h
 STORE_TEST_LIBS = libstore.a libbase.a $(LIBURING_LIBS) $(CHECK_LIBS) -lpthread
-tests_store_check_store_SOURCES = tests/store/check_store.c tests/store/rig.c tests/store/rig.h
+# The sources of a daemon whose stores fail on order: fault_store.h.
+FAULT_STORE = tests/store/kinds_fault.c tests/store/fault_store.c tests/store/fault_store.h
+tests_store_check_store_SOURCES = tests/store/check_store.c $(STORE_RIG)
 tests_store_check_store_CFLAGS = $(TEST_CFLAGS)
 tests_store_check_store_LDADD = $(STORE_TEST_LIBS)
+tests_store_check_fault_SOURCES = tests/store/check_fault.c $(STORE_RIG) $(FAULT_STORE)
+tests_store_check_fault_CFLAGS = $(TEST_CFLAGS)
+tests_store_check_fault_LDADD = $(STORE_TEST_LIBS)
