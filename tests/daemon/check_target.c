@@ -307,6 +307,7 @@ START_TEST(unnamed_discovery_is_also_named_by_its_portal)
 	leave(&a);
 	target_retry_delivered(&target, &c.entry);
 	leave(&b);
+	target_retry_delivered(&target, &c.entry);
 	leave(&c);
 }
 END_TEST
