@@ -77,6 +77,7 @@ enum api_error api_input_check(
 /* Whether the text is one or more of [0-9a-z:.-]. */
 bool api_is_initiator_name(const char *text, size_t length);
 
+/* The handlers of AWS's operations on CHAP credentials (api_chap.c) and of our own (api_list.c). */
 void api_update_chap_credentials(struct api_call *call);
 void api_describe_chap_credentials(struct api_call *call);
 void api_delete_chap_credentials(struct api_call *call);

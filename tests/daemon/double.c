@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 
-#include <assert.h>
+#include <check.h>
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +35,7 @@ static struct world {
 	struct session_snapshot snapshot;
 	bool snapshot_refused;
 	char actor[64];
+	struct world_reply reply;
 	char *log;
 	size_t log_size;
 	FILE *log_file;
@@ -73,6 +74,7 @@ void world_open(void)
 void world_close(void)
 {
 	api_free(world.api);
+	json_decref(world.reply.body);
 	for (size_t i = 0; i < TARGETS; i++)
 		credential_set_unref(world.registry.targets[i].credentials);
 	log_configure(LOG_LEVEL_ERROR, NULL);
@@ -159,9 +161,61 @@ unsigned world_settle(void)
 	return count;
 }
 
+static void replied(void *context, unsigned status, const json_t *body)
+{
+	struct world_reply *reply = context;
+	reply->calls++;
+	reply->status = status;
+	json_decref(reply->body);
+	reply->body = body ? json_deep_copy(body) : NULL;
+}
+
+const struct world_reply *world_start(const char *operation, const void *body, size_t length)
+{
+	const struct api_request request = {
+		.operation = operation,
+		.body = body,
+		.length = length,
+		.actor = "uid=7 gid=8 pid=9",
+		.id = "11111111-2222-4333-8444-555555555555",
+		.done = replied,
+		.context = &world.reply,
+	};
+	world.reply.calls = 0;
+	api_call(world.api, &request);
+	return &world.reply;
+}
+
+unsigned world_carry_out(const char *operation, const char *body)
+{
+	world_start(operation, body, strlen(body));
+	if (!world.reply.calls)
+		ck_assert_uint_eq(world_settle(), 1);
+	ck_assert_uint_eq(world.reply.calls, 1);
+	ck_assert(api_is_idle(world.api));
+	return world.reply.status;
+}
+
+const struct world_reply *world_last(void)
+{
+	return &world.reply;
+}
+
+const char *world_text(const char *member)
+{
+	const char *text = json_string_value(json_object_get(world.reply.body, member));
+	return text ? text : "";
+}
+
+const char *world_code(void)
+{
+	return json_string_value(
+		json_object_get(json_object_get(world.reply.body, "error"), "errorCode"));
+}
+
 static void wait(const struct waiting *waiting)
 {
-	assert(world.waiting_count < WAITING_MOST);
+	ck_assert_uint_lt(world.waiting_count, WAITING_MOST);
 	world.waiting[world.waiting_count++] = *waiting;
 }
 

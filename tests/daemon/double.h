@@ -20,6 +20,35 @@
 #define INITIATOR  "iqn.1991-05.com.microsoft:computername.domain.example.com"
 #define PREFIX     "StorageGateway_20130630."
 #define OWN        "Portcullis_20261122."
+#define UPDATE     PREFIX "UpdateChapCredentials"
+#define DESCRIBE   PREFIX "DescribeChapCredentials"
+#define DELETE     PREFIX "DeleteChapCredentials"
+
+/* Bodies, as C string literals. */
+#define SECRET_A            "first-secret"     /* 12 bytes, the least */
+#define SECRET_B            "second-secret!!!" /* 16 bytes, the most */
+#define MEMBER(name, value) "\"" name "\":\"" value "\""
+#define TEN(x)              x x x x x x x x x x
+#define UPDATE_ON(arn)                                                                             \
+	"{" MEMBER("TargetARN", arn) "," MEMBER("InitiatorName", INITIATOR) "," MEMBER(            \
+		"SecretToAuthenticateInitiator", SECRET_A) "}"
+#define UPDATE_WITH(members)                                                                       \
+	"{" MEMBER("TargetARN", ARN) "," MEMBER("InitiatorName", INITIATOR) "," members "}"
+#define UPDATE_SECRETS(a, b)                                                                       \
+	UPDATE_WITH(MEMBER("SecretToAuthenticateInitiator", a) "," MEMBER(                         \
+		"SecretToAuthenticateTarget", b))
+#define UPDATE_OF(initiator)                                                                       \
+	"{" MEMBER("TargetARN", ARN) "," MEMBER("InitiatorName", initiator) "," MEMBER(            \
+		"SecretToAuthenticateInitiator", SECRET_A) "}"
+#define PAIR      "{" MEMBER("TargetARN", ARN) "," MEMBER("InitiatorName", INITIATOR) "}"
+#define ONLY(arn) "{" MEMBER("TargetARN", arn) "}"
+
+/* The last reply that an operation started with world_start() got. */
+struct world_reply {
+	unsigned calls; /* replies since then */
+	unsigned status;
+	json_t *body; /* borrowed until the next */
+};
 
 /* Sets the world up (once per process); logs go to world_log(). The allocators are the daemon's. */
 void world_open(void);
@@ -35,6 +64,14 @@ void world_break_store(void);
 void world_sessions(struct session_row *rows, size_t count, bool complete, bool refused);
 /* Answers what waits: changes (carried out on the sets) and snapshots. Returns how many. */
 unsigned world_settle(void);
+/* Starts an operation as "uid=7 gid=8 pid=9"; its reply may be there at once. */
+const struct world_reply *world_start(const char *operation, const void *body, size_t length);
+/* Carries one out to its end, nothing else waiting; its status. */
+unsigned world_carry_out(const char *operation, const char *body);
+/* The last reply; a text of its body ("" if there is none), and error.errorCode (NULL if there is none). */
+const struct world_reply *world_last(void);
+const char *world_text(const char *member);
+const char *world_code(void);
 /* How many wait. */
 unsigned world_waiting(void);
 /* The actor of the last change. */

@@ -1,25 +1,39 @@
-# The control endpoint: its dispatch, its socket, and both in a running daemon.
+# The control endpoint: its operations, its socket, and both in a running daemon.
 EXTRA_DIST += tests/lib/portcullis.py tests/daemon/cases.json
 dist_check_SCRIPTS += tests/daemon/test_cases.py
 TESTS += tests/daemon/test_cases.py
 
 if HAVE_CHECK
-CONTROL_TESTS = tests/daemon/check_api tests/daemon/check_control
+CONTROL_TESTS = tests/daemon/check_api tests/daemon/check_api_input tests/daemon/check_control \
+	tests/daemon/check_control_client tests/daemon/check_control_socket
 check_PROGRAMS += $(CONTROL_TESTS)
 TESTS += $(CONTROL_TESTS)
 endif
 CONTROL_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS)
 CONTROL_TEST_LIBS = libdaemon.a libauth.a libbase.a $(LIBEVENT_LIBS) $(JANSSON_LIBS) \
 	$(LIBCRYPTO_LIBS) $(CHECK_LIBS)
-tests_daemon_check_api_SOURCES = tests/daemon/check_api.c tests/daemon/double.h tests/daemon/double.c
+API_DOUBLE = tests/daemon/double.h tests/daemon/double.c
+CONTROL_WIRE = $(API_DOUBLE) tests/daemon/wire.h tests/daemon/wire.c
+tests_daemon_check_api_SOURCES = tests/daemon/check_api.c $(API_DOUBLE)
 tests_daemon_check_api_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
 tests_daemon_check_api_CFLAGS = $(TEST_CFLAGS)
 tests_daemon_check_api_LDADD = $(CONTROL_TEST_LIBS)
-tests_daemon_check_control_SOURCES = tests/daemon/check_control.c tests/daemon/double.h \
-	tests/daemon/double.c
+tests_daemon_check_api_input_SOURCES = tests/daemon/check_api_input.c $(API_DOUBLE)
+tests_daemon_check_api_input_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
+tests_daemon_check_api_input_CFLAGS = $(TEST_CFLAGS)
+tests_daemon_check_api_input_LDADD = $(CONTROL_TEST_LIBS)
+tests_daemon_check_control_SOURCES = tests/daemon/check_control.c $(CONTROL_WIRE)
 tests_daemon_check_control_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
 tests_daemon_check_control_CFLAGS = $(TEST_CFLAGS)
 tests_daemon_check_control_LDADD = $(CONTROL_TEST_LIBS)
+tests_daemon_check_control_client_SOURCES = tests/daemon/check_control_client.c $(CONTROL_WIRE)
+tests_daemon_check_control_client_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
+tests_daemon_check_control_client_CFLAGS = $(TEST_CFLAGS)
+tests_daemon_check_control_client_LDADD = $(CONTROL_TEST_LIBS)
+tests_daemon_check_control_socket_SOURCES = tests/daemon/check_control_socket.c $(CONTROL_WIRE)
+tests_daemon_check_control_socket_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
+tests_daemon_check_control_socket_CFLAGS = $(TEST_CFLAGS)
+tests_daemon_check_control_socket_LDADD = $(CONTROL_TEST_LIBS)
 
 # The registry's rules and the small parts.
 if HAVE_CHECK
