@@ -1,5 +1,6 @@
 if HAVE_CHECK
-STORE_TESTS = tests/store/check_store tests/store/check_fault
+STORE_TESTS = tests/store/check_store tests/store/check_open tests/store/check_errors \
+	tests/store/check_queue tests/store/check_fault
 check_PROGRAMS += $(STORE_TESTS)
 TESTS += $(STORE_TESTS)
 endif
@@ -10,6 +11,15 @@ FAULT_STORE = tests/store/kinds_fault.c tests/store/fault_store.c tests/store/fa
 tests_store_check_store_SOURCES = tests/store/check_store.c $(STORE_RIG)
 tests_store_check_store_CFLAGS = $(TEST_CFLAGS)
 tests_store_check_store_LDADD = $(STORE_TEST_LIBS)
+tests_store_check_open_SOURCES = tests/store/check_open.c $(STORE_RIG)
+tests_store_check_open_CFLAGS = $(TEST_CFLAGS)
+tests_store_check_open_LDADD = $(STORE_TEST_LIBS)
+tests_store_check_errors_SOURCES = tests/store/check_errors.c $(STORE_RIG)
+tests_store_check_errors_CFLAGS = $(TEST_CFLAGS)
+tests_store_check_errors_LDADD = $(STORE_TEST_LIBS)
+tests_store_check_queue_SOURCES = tests/store/check_queue.c $(STORE_RIG)
+tests_store_check_queue_CFLAGS = $(TEST_CFLAGS)
+tests_store_check_queue_LDADD = $(STORE_TEST_LIBS)
 tests_store_check_fault_SOURCES = tests/store/check_fault.c $(STORE_RIG) $(FAULT_STORE)
 tests_store_check_fault_CFLAGS = $(TEST_CFLAGS)
 tests_store_check_fault_LDADD = $(STORE_TEST_LIBS)

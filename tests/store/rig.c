@@ -106,6 +106,32 @@ int rig_loop(const char *backing, char path[64])
 	return loop;
 }
 
+bool rig_has_loops(void)
+{
+	char path[64];
+	int file = open("probe", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int loop = file >= 0 && ftruncate(file, 1 << 20) == 0 ? rig_loop("probe", path) : -1;
+
+	if (loop < 0)
+		printf("# left out: no loop devices\n");
+	else
+		close(loop);
+	if (file >= 0)
+		close(file);
+	return loop >= 0;
+}
+
+bool rig_loop_block_size(const struct rig *rig, unsigned size)
+{
+	return ioctl(rig->loop_fd, LOOP_SET_BLOCK_SIZE, (unsigned long)size) == 0;
+}
+
+void rig_enter(void)
+{
+	char directory[] = "test-XXXXXX";
+	ck_assert(mkdtemp(directory) && chdir(directory) == 0);
+}
+
 static const struct {
 	const char *name;
 	const char *path; /* of the file */

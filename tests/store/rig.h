@@ -59,6 +59,12 @@ void rig_check_zeros(struct rig *rig, uint64_t offset, uint64_t length);
 
 /* Makes a loop device over a file. Returns its descriptor, with whose end it ends, or -1. */
 int rig_loop(const char *backing, char path[64]);
+/* Whether rig_loop() works here; says so if not. */
+bool rig_has_loops(void);
+/* Gives the loop device of `rig` physical blocks of that size. */
+bool rig_loop_block_size(const struct rig *rig, unsigned size);
+/* A fixture: the test runs in an empty directory of its own. */
+void rig_enter(void);
 /* Whether a tmpfs of 2 MiB could be mounted at "tiny". */
 bool rig_has_tiny(void);
 
