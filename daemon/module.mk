@@ -23,3 +23,11 @@ libdaemon_a_SOURCES += daemon/server.h daemon/server.c
 libdaemon_a_SOURCES += daemon/sessions.h daemon/sessions.c
 libdaemon_a_SOURCES += daemon/target.h daemon/target.c
 libdaemon_a_SOURCES += daemon/worker.h daemon/worker.c
+
+sbin_PROGRAMS += portcullisd
+portcullisd_SOURCES = daemon/main.c
+portcullisd_CPPFLAGS = $(libdaemon_a_CPPFLAGS)
+DAEMON_LIBS = libdaemon.a $(ENGINE_LIBS) libconf.a libauth.a libstore.a libbase.a
+DAEMON_SYSTEM_LIBS = $(LIBEVENT_LIBS) $(LIBCONFIG_LIBS) $(JANSSON_LIBS) $(LIBSYSTEMD_LIBS) \
+	$(ENGINE_SYSTEM_LIBS)
+portcullisd_LDADD = $(DAEMON_LIBS) $(DAEMON_SYSTEM_LIBS)

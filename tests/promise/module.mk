@@ -12,3 +12,10 @@ promise_tests = \
 	tests/promise/test_k9_closed.py
 dist_check_SCRIPTS += $(promise_tests)
 TESTS += $(promise_tests)
+
+# The daemon with a store that fails and stalls on order.
+check_PROGRAMS += tests/portcullisd-fault
+tests_portcullisd_fault_SOURCES = daemon/main.c tests/store/kinds_fault.c tests/store/fault_store.c \
+	tests/store/fault_store.h
+tests_portcullisd_fault_CPPFLAGS = $(libdaemon_a_CPPFLAGS)
+tests_portcullisd_fault_LDADD = $(DAEMON_LIBS) $(DAEMON_SYSTEM_LIBS)
