@@ -12,11 +12,13 @@
  *                 No file, or an empty line: no plan
  *   SHIM_LOG      a file, outside SHIM_DIR, to which "N CALL PATH" of every counted call is appended
  *
- * A plan is ACTION N [ARGUMENT]; N counts from 1, and "N+" means this call and all later ones:
+ * A plan is ACTION N [ARGUMENT [CALL]]; N counts from 1, and "N+" means this call and all later
+ * ones. With a CALL ("fsync", "renameat", ...) only calls of that name are meant:
  *   kill 3        SIGKILL instead of the 3rd call
  *   tear 3        if it is a write, half of the bytes, then SIGKILL; else as kill
  *   fail 3 EIO    the 3rd call does nothing and fails (EIO, ENOSPC, EROFS, EACCES, EDQUOT)
  *   fail 3+ EROFS so do all from the 3rd on
+ *   fail 1+ EIO fsync   so does every fsync()
  *   stall 3 10    the 3rd call begins 10 seconds later (decimals allowed)
  *
  * Counted are open() for writing or creating, write(), pwrite(), fsync(), fdatasync(), syncfs(),
@@ -160,7 +162,8 @@ enum fate { GO_ON, FAIL, TEAR };
 /* Counts one call and says what becomes of it; for FAIL errno is set. */
 static enum fate judge(const char *call, int fd, const char *path)
 {
-	char whole[PATH_MAX], plan[PLAN_SIZE], action[16] = "", argument[32] = "", later = ' ';
+	char whole[PATH_MAX], plan[PLAN_SIZE], action[16] = "", argument[32] = "", only[32] = "";
+	char later = ' ';
 	int before = errno;
 	unsigned long at = 0;
 
@@ -178,8 +181,10 @@ static enum fate judge(const char *call, int fd, const char *path)
 	log_call(number, call, whole);
 	pthread_mutex_unlock(&lock);
 	errno = before;
-	int fields = sscanf(plan, "%15s %lu%c %31s", action, &at, &later, argument);
+	int fields = sscanf(plan, "%15s %lu%c %31s %31s", action, &at, &later, argument, only);
 	if (fields < 2 || (number != at && !(later == '+' && number > at)))
+		return GO_ON;
+	if (only[0] && only[0] != '#' && strcmp(only, call) != 0)
 		return GO_ON;
 	if (strcmp(action, "stall") == 0) {
 		stall(argument);

@@ -7,6 +7,7 @@ set and says so. If everything fails from a step on, the old set stands or nobod
 Also on file systems that are really full or really read-only, where this may mount some.
 """
 import ctypes
+import json
 import os
 import shutil
 import subprocess
@@ -58,6 +59,14 @@ def leftovers(directory):
     return [name for name in os.listdir(directory) if name.endswith((".new", ".old"))]
 
 
+def unnamed(directory):
+    """Credential files that the index does not name: were they lost, nobody would notice."""
+    with open(os.path.join(directory, "index"), encoding="utf-8") as index:
+        named = json.loads(index.readline())["files"]
+    return ["the index does not name %s" % name for name in os.listdir(directory)
+            if name.endswith(".credentials") and name not in named]
+
+
 class Scenario:
     """A directory to begin with, and what may be found after storing NEW in it."""
 
@@ -89,6 +98,7 @@ class Scenario:
         line = found(directory)
         if leftovers(directory):
             problems.append("left over: %s" % leftovers(directory))
+        problems += unnamed(directory)
         if found(directory) != line:
             problems.append("the next start finds something else: %s" % found(directory))
         if self.name == "second target" and "old-secret-one" not in found(directory, OTHER):
@@ -172,6 +182,20 @@ def check_breakdowns(tap, scenario, error):
         problems.append("no step from which on a breakdown closes the target")
     point(tap, "%s: a breakdown (%s) from each step on: the old set, or nobody is served [K9]" % (
         scenario.name, error), problems)
+
+
+def check_syncs(tap, scenario):
+    """No sync of the directory works once the set is renamed: what was put back is not durable."""
+    problems = []
+    renames = [n for n, (call, path) in enumerate(scenario.calls, 1)
+               if call == "renameat" and path.endswith(".credentials")]
+    directory = scenario.copy()
+    lines = step(directory, TARGET, NEW, plan="fail %d+ EIO fsync" % renames[0])
+    if not lines[2].startswith("broken: ") or not lines[3].startswith("broken: "):
+        problems.append("said %s" % lines)
+    if scenario.look(directory)[0] not in (scenario.old, scenario.new):
+        problems.append("a new start finds %s" % found(directory))
+    point(tap, "%s: nobody is served when no sync works any more [K9]" % scenario.name, problems)
 
 
 def check_order(tap, scenario):
@@ -344,6 +368,7 @@ def main():
             check_kills(tap, scenario, "tear")
             check_failures(tap, scenario, "EIO")
             check_breakdowns(tap, scenario, "EROFS")
+            check_syncs(tap, scenario)
         check_after_breakdown(tap, work)
         check_file_systems(tap, work)
     finally:
