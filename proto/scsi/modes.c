@@ -9,7 +9,7 @@
 #include "base/bytes.h"
 
 #define CDB_DBD   0x08 /* byte 1 */
-#define CDB_LLBAA 0x10 /* byte 1, MODE SENSE(10) only */
+#define CDB_LLBAA 0x10 /* byte 1, MODE SENSE(10) only: the usage mask sees to that */
 
 #define ALL_PAGES    0x3f
 #define ALL_SUBPAGES 0xff
@@ -113,7 +113,7 @@ enum task_step mode_sense_step(struct scsi_task *task)
 {
 	bool ten = task->command->length == 10;
 	bool has_descriptor = !(task->cdb[1] & CDB_DBD);
-	bool is_long = ten && task->cdb[1] & CDB_LLBAA;
+	bool is_long = task->cdb[1] & CDB_LLBAA;
 	uint8_t descriptor_length = has_descriptor ? (is_long ? 16 : 8) : 0;
 	uint8_t parameter = 0x10; /* DPOFUA */
 	uint8_t data[256];
