@@ -1,1 +1,3 @@
-# Filled by the folder's own sources.
+# The manual, and what a newcomer reads first.
+dist_man_MANS += doc/portcullisctl.1 doc/portcullis.conf.5 doc/portcullisd.8
+EXTRA_DIST += doc/architecture.md doc/design.svg
