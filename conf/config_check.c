@@ -94,13 +94,15 @@ static int check_twice(const struct checker *checker, size_t target, size_t lun)
 			const char *common = common_of(self, other);
 			if (i == target && self->lun == other->lun)
 				common = "lun";
-			if (common)
-				return refuse(checker,
-					line_of(checker, "targets.[%zu].luns.[%zu].%s", target, lun,
-						common),
-					"targets[%zu].luns[%zu].%s is the same as that of "
-					"targets[%zu].luns[%zu] (line %d), expected one of its own",
-					target, lun, common, i, j, other->line);
+			if (!common)
+				continue;
+			/* A LUN without a number has it by default: then the group's line. */
+			int line = line_of(
+				checker, "targets.[%zu].luns.[%zu].%s", target, lun, common);
+			return refuse(checker, line ? line : self->line,
+				"targets[%zu].luns[%zu].%s is the same as that of "
+				"targets[%zu].luns[%zu] (line %d), expected one of its own",
+				target, lun, common, i, j, other->line);
 		}
 	}
 	return 0;
