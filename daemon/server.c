@@ -43,6 +43,7 @@ struct server {
 	struct event *stop_poll;
 	struct closure closing;
 	bool stopping, closed;
+	bool stuck;          /* the store did not come to rest */
 	uint64_t stop_until; /* ms */
 };
 
@@ -230,8 +231,13 @@ int server_run(struct server *server)
 
 	control_free(server->control);
 	server->control = NULL;
-	workers_free(server->workers);
+	server->stuck = workers_free(server->workers) < 0;
 	server->workers = NULL;
+	if (server->stuck) {
+		log_error("stopped, but disk requests have not returned: what they write is not "
+			  "known");
+		return 1;
+	}
 	int failed = registry_flush(server->registry);
 	log_info("stopped");
 	return failed ? 1 : 0;
@@ -239,8 +245,8 @@ int server_run(struct server *server)
 
 void server_free(struct server *server)
 {
-	if (!server)
-		return;
+	if (!server || server->stuck)
+		return; /* the process ends with all that the store may still use */
 	control_free(server->control);
 	api_free(server->api);
 	gate_free(server->gate);

@@ -233,24 +233,10 @@ static bool worker_turn(struct worker *worker)
 	return more || !TAILQ_EMPTY(&worker->to_close);
 }
 
-static void *worker_run(void *context)
-{
-	struct worker *worker = context;
-	bool more = false;
-
-	while (!worker->stop) {
-		event_base_loop(worker->base, EVLOOP_ONCE | (more ? EVLOOP_NONBLOCK : 0));
-		more = worker_turn(worker);
-	}
-	return NULL;
-}
-
 /* --- beginning and end --- */
 
-static int worker_init(struct worker *worker, struct workers *workers, unsigned index)
+static int worker_init(struct worker *worker)
 {
-	worker->workers = workers;
-	worker->index = index;
 	TAILQ_INIT(&worker->connections);
 	TAILQ_INIT(&worker->dirty);
 	TAILQ_INIT(&worker->to_close);
@@ -259,7 +245,7 @@ static int worker_init(struct worker *worker, struct workers *workers, unsigned 
 	worker->receive_buffer = malloc(RECEIVE_SIZE);
 	worker->engine = (struct iscsi_worker){
 		.host = &connection_host,
-		.issuer = &workers->issuer,
+		.issuer = &worker->workers->issuer,
 		.queue = store_queue_new(STORE_QUEUE_BEST, STORE_DEPTH),
 		.buffers = buffer_pool_new(BUFFERS_KEPT),
 		.tasks = pool_new(iscsi_task_size(), TASKS_KEPT),
@@ -276,15 +262,20 @@ static int worker_init(struct worker *worker, struct workers *workers, unsigned 
 	return worker_listen(worker);
 }
 
+/* Whatever its connections still wait for: false if the store holds commands of theirs. */
+static bool worker_drop_connections(struct worker *worker)
+{
+	struct connection *connection, *next;
+
+	for (connection = TAILQ_FIRST(&worker->connections); connection; connection = next) {
+		next = TAILQ_NEXT(connection, all_link);
+		connection_drop(connection);
+	}
+	return TAILQ_EMPTY(&worker->connections);
+}
+
 static void worker_free(struct worker *worker)
 {
-	struct connection *connection;
-
-	while ((connection = TAILQ_FIRST(&worker->connections))) {
-		connection_drop(connection);
-		if (connection == TAILQ_FIRST(&worker->connections))
-			return; /* the store still holds its commands: the process is ending, leave all as it is */
-	}
 	worker_deafen(worker);
 	if (worker->store_event)
 		event_free(worker->store_event);
@@ -298,16 +289,65 @@ static void worker_free(struct worker *worker)
 	free(worker->receive_buffer);
 }
 
+/* All that belongs to a worker is made and unmade on its own thread. */
+static void *worker_run(void *context)
+{
+	struct worker *worker = context;
+	struct workers *workers = worker->workers;
+	bool more = false;
+
+	worker->failed = worker_init(worker) < 0;
+	pthread_barrier_wait(&workers->barrier); /* all are set up, or one is not */
+	pthread_barrier_wait(&workers->barrier); /* the starter has looked */
+	while (!worker->stop && !workers->failed) {
+		event_base_loop(worker->base, EVLOOP_ONCE | (more ? EVLOOP_NONBLOCK : 0));
+		more = worker_turn(worker);
+	}
+	worker->idle = worker_drop_connections(worker);
+	pthread_barrier_wait(&workers->barrier); /* nobody posts to anybody any more */
+	if (worker->idle)
+		worker_free(worker);
+	return NULL;
+}
+
 /* Signals are the main thread's. */
-static int worker_start(struct worker *worker)
+static int workers_start(struct workers *workers)
 {
 	sigset_t all, before;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int failed = pthread_create(&worker->thread, NULL, worker_run, worker);
+	for (unsigned i = 0; i < workers->count; i++) {
+		struct worker *worker = &workers->all[i];
+		worker->workers = workers;
+		worker->index = i;
+		if (pthread_create(&worker->thread, NULL, worker_run, worker))
+			abort(); /* half a set of threads cannot be taken back in order */
+	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return failed ? -1 : 0;
+	pthread_barrier_wait(&workers->barrier);
+	for (unsigned i = 0; i < workers->count; i++)
+		workers->failed = workers->failed || workers->all[i].failed;
+	pthread_barrier_wait(&workers->barrier);
+	return workers->failed ? -1 : 0;
+}
+
+/* Joins all; whether the store has returned everything. */
+static bool workers_join(struct workers *workers)
+{
+	bool idle = true;
+
+	pthread_barrier_wait(&workers->barrier);
+	for (unsigned i = 0; i < workers->count; i++) {
+		pthread_join(workers->all[i].thread, NULL);
+		idle = idle && workers->all[i].idle;
+	}
+	if (!idle)
+		return false;
+	pthread_barrier_destroy(&workers->barrier);
+	free(workers->all);
+	free(workers);
+	return true;
 }
 
 struct workers *workers_new(unsigned count, struct registry *registry, struct mailbox *main,
@@ -315,38 +355,30 @@ struct workers *workers_new(unsigned count, struct registry *registry, struct ma
 {
 	struct workers *workers = calloc(1, sizeof(*workers));
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned wanted = count ? count : cpus > 0 ? (unsigned)cpus : 1;
 
-	if (workers)
-		workers->all = calloc(wanted, sizeof(*workers->all));
-	if (!workers || !workers->all || limits_init(&workers->limits) < 0 ||
-		RAND_bytes(workers->issuer.key, sizeof(workers->issuer.key)) != 1)
-		goto failed;
+	snprintf(error, error_size, "cannot set up the workers: out of memory or descriptors");
+	if (!workers)
+		return NULL;
+	workers->count = count ? count : cpus > 0 ? (unsigned)cpus : 1;
+	workers->all = calloc(workers->count, sizeof(*workers->all));
+	if (!workers->all || limits_init(&workers->limits) < 0 ||
+		RAND_bytes(workers->issuer.key, sizeof(workers->issuer.key)) != 1 ||
+		pthread_barrier_init(&workers->barrier, NULL, workers->count + 1)) {
+		free(workers->all);
+		free(workers);
+		return NULL;
+	}
 	workers->registry = registry;
 	workers->main = main;
 	workers->portals = portals;
 	workers->portal_count = portal_count;
-	for (; workers->count < wanted; workers->count++) {
-		struct worker *worker = &workers->all[workers->count];
-		if (worker_init(worker, workers, workers->count) < 0) {
-			worker_free(worker);
-			goto failed;
-		}
+	if (workers_start(workers) < 0) {
+		workers_join(workers);
+		return NULL;
 	}
-	log_info("%u workers, disk requests through %s", wanted,
+	log_info("%u workers, disk requests through %s", workers->count,
 		store_queue_name(workers->all[0].engine.queue));
-	for (unsigned i = 0; i < wanted; i++)
-		if (worker_start(&workers->all[i]) < 0)
-			abort(); /* half a set of threads cannot be taken back in order */
 	return workers;
-failed:
-	snprintf(error, error_size, "cannot set up %u workers: %s", wanted, strerror(errno));
-	for (unsigned i = 0; workers && i < workers->count; i++)
-		worker_free(&workers->all[i]);
-	if (workers)
-		free(workers->all);
-	free(workers);
-	return NULL;
 }
 
 static void worker_stop(struct mail *mail, void *receiver)
@@ -379,15 +411,10 @@ void workers_deafen(struct workers *workers)
 	workers_order(workers, worker_become_deaf);
 }
 
-void workers_free(struct workers *workers)
+int workers_free(struct workers *workers)
 {
 	if (!workers)
-		return;
+		return 0;
 	workers_order(workers, worker_stop);
-	for (unsigned i = 0; i < workers->count; i++)
-		pthread_join(workers->all[i].thread, NULL);
-	for (unsigned i = 0; i < workers->count; i++)
-		worker_free(&workers->all[i]);
-	free(workers->all);
-	free(workers);
+	return workers_join(workers) ? 0 : -1;
 }

@@ -61,7 +61,9 @@ struct worker {
 	struct listener *listeners; /* one per portal */
 	uint8_t *receive_buffer;
 	atomic_uint load; /* connections, for placement */
+	bool failed;      /* could not be set up */
 	bool stop;
+	bool idle;     /* at its end: the store had returned all commands */
 	bool draining; /* the daemon is going down: no new connection is begun */
 
 	struct connection_list connections; /* all, the shut and busy ones too */
@@ -77,6 +79,9 @@ struct workers {
 	struct mailbox *main;         /* the main thread's */
 	const struct portal *portals; /* borrowed; set once, before the workers run */
 	size_t portal_count;
+	pthread_barrier_t
+		barrier; /* of all workers and the main thread: at the beginning and at the end */
+	bool failed;
 	struct worker *all;
 	unsigned count;
 };
@@ -87,8 +92,11 @@ struct workers {
  */
 struct workers *workers_new(unsigned count, struct registry *registry, struct mailbox *main,
 	const struct portal *portals, size_t portal_count, char *error, size_t error_size);
-/* Stops and joins them; connections still there are dropped. NULL is fine. */
-void workers_free(struct workers *workers);
+/*
+ * Stops and joins them; connections still there are dropped. 0, or -1 if the store has not returned all commands:
+ * then nothing that they use may be freed before the process ends. NULL is fine.
+ */
+int workers_free(struct workers *workers);
 /* No more accepting. Returns before every worker knows; what it accepts meanwhile is closed like the rest. */
 void workers_deafen(struct workers *workers);
 
