@@ -381,32 +381,41 @@ static void keep_size(
 		put(&negotiation->parameters, key, (uint32_t)number);
 }
 
-static void answer(struct key_negotiation *negotiation, const struct key *key,
-	struct text_view value, struct text_buffer *out)
+/* The words of the answer, NULL for the number in *result; REJECT leaves *result as it is. */
+static const char *choose(const struct key_negotiation *negotiation, const struct key *key,
+	struct text_view value, uint32_t *result)
 {
-	const char *words = REJECT;
+	if (key->kind == KIND_BOOLEAN)
+		return answer_boolean(key, value, result);
+	if (key->kind == KIND_LIST)
+		return answer_list(key, value, result);
+	return answer_number(negotiation, key, value, result);
+}
+
+static void answer(struct key_negotiation *negotiation, enum key_id id, struct text_view value,
+	struct text_buffer *out)
+{
+	const struct key *key = &keys[id];
 	uint32_t result = 0;
 
 	/* On a later connection of a session its parameters stay what they are (section 13). */
-	bool fixed = (key->flags & LEADING) && !negotiation->leading;
-	if (fixed || key->kind == KIND_REFUSED)
-		words = REJECT;
-	else if (key->irrelevant && key->irrelevant(negotiation))
-		words = "Irrelevant";
-	else {
-		if (key->kind == KIND_BOOLEAN)
-			words = answer_boolean(key, value, &result);
-		else if (key->kind == KIND_LIST)
-			words = answer_list(key, value, &result);
-		else
-			words = answer_number(negotiation, key, value, &result);
-		if (!words || strcmp(words, REJECT) != 0)
-			put(&negotiation->parameters, key, result);
+	if (key->kind == KIND_REFUSED || (key->flags & LEADING && !negotiation->leading)) {
+		text_put_string(out, key->name, REJECT);
+		return;
 	}
+	if (key->irrelevant && key->irrelevant(negotiation)) {
+		text_put_string(out, key->name, "Irrelevant");
+		return;
+	}
+	const char *words = choose(negotiation, key, value, &result);
 	if (words)
 		text_put_string(out, key->name, words);
 	else
 		text_put_number(out, key->name, result);
+	if (!words || strcmp(words, REJECT) != 0) {
+		put(&negotiation->parameters, key, result);
+		negotiation->agreed |= UINT64_C(1) << id;
+	}
 }
 
 void keys_answer(
@@ -418,7 +427,7 @@ void keys_answer(
 		if (keys[i].kind == KIND_SIZE)
 			keep_size(negotiation, &keys[i], batch->value[i]);
 		else
-			answer(negotiation, &keys[i], batch->value[i], out);
+			answer(negotiation, (enum key_id)i, batch->value[i], out);
 	}
 }
 
@@ -429,7 +438,7 @@ int keys_conclude(struct key_negotiation *negotiation)
 	if (parameters->first_burst_length <= parameters->max_burst_length)
 		return 0;
 	/* Both were agreed on, in separate steps. A default, though, gives way to a smaller burst. */
-	if (negotiation->seen >> KEY_FIRST_BURST_LENGTH & 1 && !without_unsolicited(negotiation))
+	if (negotiation->agreed >> KEY_FIRST_BURST_LENGTH & 1 && !without_unsolicited(negotiation))
 		return -1;
 	parameters->first_burst_length = parameters->max_burst_length;
 	return 0;

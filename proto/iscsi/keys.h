@@ -63,6 +63,7 @@ enum key_stage {
 /* One negotiation: a whole login, or one text exchange in full feature phase. */
 struct key_negotiation {
 	uint64_t seen;                      /* a bit for each key that came: none may come twice */
+	uint64_t agreed;                    /* likewise for those that have a result */
 	bool discovery;                     /* SessionType, to be set before keys_answer() */
 	bool leading;                       /* the first connection of a session */
 	struct iscsi_parameters parameters; /* the results so far; not yet in force */

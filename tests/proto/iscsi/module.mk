@@ -1,1 +1,32 @@
-# Filled by the folder's own tests.
+# One block per test: two people add to this at the same time.
+if HAVE_CHECK
+LOGIN_TESTS = tests/proto/iscsi/check_text tests/proto/iscsi/check_keys \
+	tests/proto/iscsi/check_login tests/proto/iscsi/check_chap \
+	tests/proto/iscsi/check_login_peers tests/proto/iscsi/check_login_mutations \
+	tests/proto/iscsi/check_discovery
+check_PROGRAMS += $(LOGIN_TESTS)
+TESTS += $(LOGIN_TESTS)
+endif
+LOGIN_BENCH = tests/proto/iscsi/login_bench.h tests/proto/iscsi/login_bench.c
+LOGIN_TEST_LIBS = $(ENGINE_LIBS) $(CHECK_LIBS) $(ENGINE_SYSTEM_LIBS)
+tests_proto_iscsi_check_text_SOURCES = tests/proto/iscsi/check_text.c
+tests_proto_iscsi_check_text_CFLAGS = $(TEST_CFLAGS)
+tests_proto_iscsi_check_text_LDADD = $(LOGIN_TEST_LIBS)
+tests_proto_iscsi_check_keys_SOURCES = tests/proto/iscsi/check_keys.c
+tests_proto_iscsi_check_keys_CFLAGS = $(TEST_CFLAGS)
+tests_proto_iscsi_check_keys_LDADD = $(LOGIN_TEST_LIBS)
+tests_proto_iscsi_check_login_SOURCES = tests/proto/iscsi/check_login.c $(LOGIN_BENCH)
+tests_proto_iscsi_check_login_CFLAGS = $(TEST_CFLAGS)
+tests_proto_iscsi_check_login_LDADD = $(LOGIN_TEST_LIBS)
+tests_proto_iscsi_check_chap_SOURCES = tests/proto/iscsi/check_chap.c $(LOGIN_BENCH)
+tests_proto_iscsi_check_chap_CFLAGS = $(TEST_CFLAGS)
+tests_proto_iscsi_check_chap_LDADD = $(LOGIN_TEST_LIBS)
+tests_proto_iscsi_check_login_peers_SOURCES = tests/proto/iscsi/check_login_peers.c $(LOGIN_BENCH)
+tests_proto_iscsi_check_login_peers_CFLAGS = $(TEST_CFLAGS)
+tests_proto_iscsi_check_login_peers_LDADD = $(LOGIN_TEST_LIBS)
+tests_proto_iscsi_check_login_mutations_SOURCES = tests/proto/iscsi/check_login_mutations.c $(LOGIN_BENCH)
+tests_proto_iscsi_check_login_mutations_CFLAGS = $(TEST_CFLAGS)
+tests_proto_iscsi_check_login_mutations_LDADD = $(LOGIN_TEST_LIBS)
+tests_proto_iscsi_check_discovery_SOURCES = tests/proto/iscsi/check_discovery.c $(LOGIN_BENCH)
+tests_proto_iscsi_check_discovery_CFLAGS = $(TEST_CFLAGS)
+tests_proto_iscsi_check_discovery_LDADD = $(LOGIN_TEST_LIBS)
