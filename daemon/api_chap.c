@@ -8,6 +8,7 @@
 #include "base/secret.h"
 #include "daemon/target.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,6 +69,7 @@ static void change(struct api_call *call, struct target *target, enum change_kin
 	asked->target = target;
 	asked->done = changed;
 	asked->context = call;
+	static_assert(sizeof asked->actor == sizeof call->actor, "the same text");
 	memcpy(asked->actor, call->actor, sizeof asked->actor);
 	/* At most CREDENTIAL_NAME_MAX: InitiatorName's maximum, and it is ASCII. */
 	memcpy(asked->record.initiator, call->initiator, strlen(call->initiator) + 1);

@@ -2,6 +2,8 @@
 /* Reading and writing the bodies of the control endpoint (RFC 8259) with jansson. */
 #include "daemon/json.h"
 
+#include "base/secret.h"
+
 #include <event2/buffer.h>
 #include <stdio.h>
 
@@ -11,6 +13,7 @@ json_t *json_body_read(const void *bytes, size_t length, char fault[JSON_BODY_FA
 	json_t *value = json_loadb(length ? bytes : "", length, JSON_REJECT_DUPLICATES, &error);
 	if (!value) {
 		/* error.text quotes the body near the fault, which may be a secret. */
+		secret_wipe(error.text, sizeof error.text);
 		snprintf(fault, JSON_BODY_FAULT_SIZE, "The body is not valid JSON near byte %d",
 			error.position);
 		return NULL;
