@@ -26,6 +26,7 @@ struct text_pair {
 	struct text_view value;
 };
 
+/* A borrowed view of a string, and whether a view shows just these bytes. */
 struct text_view text_of(const char *string);
 bool text_is(struct text_view view, const char *string);
 

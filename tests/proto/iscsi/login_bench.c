@@ -456,3 +456,44 @@ bool proves(const struct response *response, unsigned algorithm, uint8_t identif
 	hex_encode(digits + 2, sizeof(digits) - 2, digest, chap_response_size(algorithm));
 	return text && strcmp(text, digits) == 0;
 }
+
+/* --- CHAP's steps --- */
+
+void bench_choose(struct bench *bench)
+{
+	bench_login(bench, SECURITY | TO_OPERATIONAL, NAMES "AuthMethod=CHAP,None\n");
+	assert_status(&bench->response, 0);
+	ck_assert_uint_eq(bench->response.flags, SECURITY); /* T is not granted yet [CHAP-22] */
+	ck_assert_str_eq(bench->response.text, "TargetPortalGroupTag=1\nAuthMethod=CHAP\n");
+}
+
+void bench_challenge(struct bench *bench, unsigned algorithm)
+{
+	char text[32];
+
+	bench_choose(bench);
+	snprintf(text, sizeof(text), "CHAP_A=%u\n", algorithm);
+	bench_login(bench, SECURITY, text);
+	assert_status(&bench->response, 0);
+	ck_assert_uint_eq(bench->response.flags, SECURITY);
+}
+
+void bench_respond(struct bench *bench, unsigned algorithm, uint8_t flags, const char *name,
+	const char *secret, const char *more)
+{
+	char text[8192];
+
+	answer_challenge(&bench->response, algorithm, name, secret, text);
+	snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s", more);
+	bench_login(bench, flags, text);
+}
+
+void assert_secured(struct bench *bench, unsigned algorithm, bool mutual)
+{
+	assert_status(&bench->response, 0);
+	bench_login(bench, OPERATIONAL | TO_FULL, "");
+	ck_assert_int_eq(bench_phase(bench), ISCSI_PHASE_FULL);
+	ck_assert_uint_eq(bench->conn->chap_algorithm, algorithm);
+	ck_assert(bench->conn->chap_mutual == mutual);
+	ck_assert_uint_eq(bench->logins, 1);
+}

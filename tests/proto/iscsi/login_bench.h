@@ -122,6 +122,15 @@ void answer_challenge(const struct response *response, unsigned algorithm, const
 bool proves(const struct response *response, unsigned algorithm, uint8_t identifier,
 	const void *challenge, size_t length, const char *secret);
 
+/* CHAP's first step, to the answer AuthMethod=CHAP; its second, to our challenge of this algorithm. */
+void bench_choose(struct bench *bench);
+void bench_challenge(struct bench *bench, unsigned algorithm);
+/* Its third: CHAP_N and CHAP_R of this name and secret, and `more` keys. */
+void bench_respond(struct bench *bench, unsigned algorithm, uint8_t flags, const char *name,
+	const char *secret, const char *more);
+/* The third step was accepted; ends the login. */
+void assert_secured(struct bench *bench, unsigned algorithm, bool mutual);
+
 #define assert_status(response, expected)                                                          \
 	ck_assert_msg((response)->any && (response)->opcode == OP_LOGIN_RESPONSE &&                \
 			      (response)->status == (expected),                                    \

@@ -1,8 +1,16 @@
 # One block per test: two people add to this at the same time.
 if HAVE_CHECK
-LOGIN_TESTS = tests/proto/iscsi/check_text tests/proto/iscsi/check_keys \
-	tests/proto/iscsi/check_login tests/proto/iscsi/check_chap \
-	tests/proto/iscsi/check_login_peers tests/proto/iscsi/check_login_mutations \
+LOGIN_TESTS = \
+	tests/proto/iscsi/check_text \
+	tests/proto/iscsi/check_keys \
+	tests/proto/iscsi/check_keys_results \
+	tests/proto/iscsi/check_login \
+	tests/proto/iscsi/check_login_text \
+	tests/proto/iscsi/check_login_admission \
+	tests/proto/iscsi/check_login_peers \
+	tests/proto/iscsi/check_login_mutations \
+	tests/proto/iscsi/check_chap \
+	tests/proto/iscsi/check_chap_proof \
 	tests/proto/iscsi/check_discovery
 check_PROGRAMS += $(LOGIN_TESTS)
 TESTS += $(LOGIN_TESTS)
@@ -12,21 +20,33 @@ LOGIN_TEST_LIBS = $(ENGINE_LIBS) $(CHECK_LIBS) $(ENGINE_SYSTEM_LIBS)
 tests_proto_iscsi_check_text_SOURCES = tests/proto/iscsi/check_text.c
 tests_proto_iscsi_check_text_CFLAGS = $(TEST_CFLAGS)
 tests_proto_iscsi_check_text_LDADD = $(LOGIN_TEST_LIBS)
-tests_proto_iscsi_check_keys_SOURCES = tests/proto/iscsi/check_keys.c
+tests_proto_iscsi_check_keys_SOURCES = tests/proto/iscsi/check_keys.c tests/proto/iscsi/keys_trial.h
 tests_proto_iscsi_check_keys_CFLAGS = $(TEST_CFLAGS)
 tests_proto_iscsi_check_keys_LDADD = $(LOGIN_TEST_LIBS)
+tests_proto_iscsi_check_keys_results_SOURCES = tests/proto/iscsi/check_keys_results.c tests/proto/iscsi/keys_trial.h
+tests_proto_iscsi_check_keys_results_CFLAGS = $(TEST_CFLAGS)
+tests_proto_iscsi_check_keys_results_LDADD = $(LOGIN_TEST_LIBS)
 tests_proto_iscsi_check_login_SOURCES = tests/proto/iscsi/check_login.c $(LOGIN_BENCH)
 tests_proto_iscsi_check_login_CFLAGS = $(TEST_CFLAGS)
 tests_proto_iscsi_check_login_LDADD = $(LOGIN_TEST_LIBS)
-tests_proto_iscsi_check_chap_SOURCES = tests/proto/iscsi/check_chap.c $(LOGIN_BENCH)
-tests_proto_iscsi_check_chap_CFLAGS = $(TEST_CFLAGS)
-tests_proto_iscsi_check_chap_LDADD = $(LOGIN_TEST_LIBS)
+tests_proto_iscsi_check_login_text_SOURCES = tests/proto/iscsi/check_login_text.c $(LOGIN_BENCH)
+tests_proto_iscsi_check_login_text_CFLAGS = $(TEST_CFLAGS)
+tests_proto_iscsi_check_login_text_LDADD = $(LOGIN_TEST_LIBS)
+tests_proto_iscsi_check_login_admission_SOURCES = tests/proto/iscsi/check_login_admission.c $(LOGIN_BENCH)
+tests_proto_iscsi_check_login_admission_CFLAGS = $(TEST_CFLAGS)
+tests_proto_iscsi_check_login_admission_LDADD = $(LOGIN_TEST_LIBS)
 tests_proto_iscsi_check_login_peers_SOURCES = tests/proto/iscsi/check_login_peers.c $(LOGIN_BENCH)
 tests_proto_iscsi_check_login_peers_CFLAGS = $(TEST_CFLAGS)
 tests_proto_iscsi_check_login_peers_LDADD = $(LOGIN_TEST_LIBS)
 tests_proto_iscsi_check_login_mutations_SOURCES = tests/proto/iscsi/check_login_mutations.c $(LOGIN_BENCH)
 tests_proto_iscsi_check_login_mutations_CFLAGS = $(TEST_CFLAGS)
 tests_proto_iscsi_check_login_mutations_LDADD = $(LOGIN_TEST_LIBS)
+tests_proto_iscsi_check_chap_SOURCES = tests/proto/iscsi/check_chap.c $(LOGIN_BENCH)
+tests_proto_iscsi_check_chap_CFLAGS = $(TEST_CFLAGS)
+tests_proto_iscsi_check_chap_LDADD = $(LOGIN_TEST_LIBS)
+tests_proto_iscsi_check_chap_proof_SOURCES = tests/proto/iscsi/check_chap_proof.c $(LOGIN_BENCH)
+tests_proto_iscsi_check_chap_proof_CFLAGS = $(TEST_CFLAGS)
+tests_proto_iscsi_check_chap_proof_LDADD = $(LOGIN_TEST_LIBS)
 tests_proto_iscsi_check_discovery_SOURCES = tests/proto/iscsi/check_discovery.c $(LOGIN_BENCH)
 tests_proto_iscsi_check_discovery_CFLAGS = $(TEST_CFLAGS)
 tests_proto_iscsi_check_discovery_LDADD = $(LOGIN_TEST_LIBS)
