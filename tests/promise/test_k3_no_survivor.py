@@ -16,8 +16,9 @@ NORMAL, DISCOVERY, LOGINS, LOGOUTS = 200, 10, 10, 5
 class Bystander(threading.Thread):
     """A session of the other target that never rests; `failure` says what it should not have seen."""
 
-    def __init__(self, daemon):
+    def __init__(self, daemon, block):
         super().__init__()
+        self.block = block
         self.session = session(daemon, target=OTHER, name="iqn.1994-05.com.example:bystander").login()
         self.session.ready()
         self.stopped, self.commands, self.failure = threading.Event(), 0, None
@@ -26,7 +27,7 @@ class Bystander(threading.Thread):
         try:
             while not self.stopped.is_set():
                 data = struct.pack(">Q", self.commands) * 64
-                for status, found, _ in (self.session.write10(7, data), self.session.read10(7, 1)):
+                for status, found, _ in (self.session.write10(self.block, data), self.session.read10(self.block, 1)):
                     if status or found not in (b"", data):
                         raise AssertionError("status %d" % status)
                 self.commands += 1
@@ -93,7 +94,7 @@ def main():
     with portcullis.Daemon(two_targets(portals=("127.0.0.1", "127.0.0.2", "::1"))) as daemon:
         daemon.update(SECRETS[0], initiator=HOST)
         normal, discovery, logins, logouts = open_sessions(daemon, SECRETS[0])
-        bystanders = [Bystander(daemon) for _ in range(2)]
+        bystanders = [Bystander(daemon, block) for block in range(2)]
         for bystander in bystanders:
             bystander.start()
         tap.equal(len(sessions_of(daemon)), NORMAL + DISCOVERY + LOGOUTS, "all sessions are listed")
