@@ -43,7 +43,7 @@ def main():
     if not portcullis.binary("tests/portcullisd-fault"):
         portcullis.skip_all("tests/portcullisd-fault is not built")
     tap = portcullis.Tap()
-    lun = 'path = "fault:@DIR@/store:@DIR@/image"; size = "16M";'
+    lun = 'path = "/fault:@DIR@/store:@DIR@/image"; size = "16M";'
     daemon = portcullis.Daemon(portcullis.config([portcullis.target(luns=(lun,))]), start=False,
                                program="tests/portcullisd-fault")
     with daemon:

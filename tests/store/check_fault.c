@@ -37,7 +37,7 @@ static void fault_open(struct rig *rig, int queue)
 	unlink("control");
 	rig->loop_fd = -1;
 	rig->config = (struct store_config){
-		.path = "fault:control:image", .size = RIG_SIZE, .block_size = 512
+		.path = "/fault:control:image", .size = RIG_SIZE, .block_size = 512
 	};
 	rig->store = store_open(&rig->config, error);
 	ck_assert_msg(rig->store, "%s", error);
@@ -188,9 +188,9 @@ START_TEST(bad_paths_are_refused)
 	static const struct {
 		const char *path, *error;
 	} rows[] = {
-		{ "fault:control", "fault:control: expected \"fault:CONTROL:IMAGE\"" },
-		{ "fault:nowhere/control:image", "nowhere/control.held: cannot be opened" },
-		{ "fault:control:.",
+		{ "/fault:control", "/fault:control: expected \"/fault:CONTROL:IMAGE\"" },
+		{ "/fault:nowhere/control:image", "nowhere/control.held: cannot be opened" },
+		{ "/fault:control:.",
 			".: is a directory, expected a regular file or a block device" },
 	};
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -177,16 +177,16 @@ static void *helper_run(void *argument)
 
 static bool fault_matches(const char *path)
 {
-	return strncmp(path, "fault:", 6) == 0;
+	return strncmp(path, "/fault:", 7) == 0;
 }
 
 static bool open_parts(struct fault_store *fault, const struct store_config *config, char *error)
 {
-	const char *control = config->path + 6;
+	const char *control = config->path + 7;
 	const char *colon = strchr(control, ':');
 	char held[256];
 	if (!colon)
-		return store_explain(error, config->path, "expected \"fault:CONTROL:IMAGE\"");
+		return store_explain(error, config->path, "expected \"/fault:CONTROL:IMAGE\"");
 	fault->control = strndup(control, (size_t)(colon - control));
 	if (!fault->control)
 		return store_explain(error, config->path, "no memory is left to open it");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The kind `fault`, for tests only: a file store that fails and stalls on order. Its path is
- * "fault:CONTROL:IMAGE"; CONTROL is a text file that is read at every request, IMAGE whatever the
+ * "/fault:CONTROL:IMAGE"; CONTROL is a text file that is read at every request, IMAGE whatever the
  * kind `file` opens. Words in CONTROL, separated by white space, all in force together:
  *
  *   ok                                          nothing of the below
