@@ -233,7 +233,7 @@ START_TEST(challenges_are_fresh_and_in_order)
 		char expected[128];
 
 		snprintf(seen[i], sizeof(seen[i]), "%s", value_of(&bench->response, "CHAP_C"));
-		snprintf(expected, sizeof(expected), "CHAP_A=5\nCHAP_I=%lu\nCHAP_C=%s\n",
+		snprintf(expected, sizeof(expected), "CHAP_A=5\nCHAP_I=%lu\nCHAP_C=%.79s\n",
 			identifier, seen[i]);
 		ck_assert_str_eq(text, expected);
 		ck_assert_uint_eq(strlen(seen[i]), 2 + 2 * CHAP_CHALLENGE_SIZE);
