@@ -17,7 +17,7 @@
 
 #define UNMAP_BLOCKS_MAX      (1u << 20)  /* MAXIMUM UNMAP LBA COUNT */
 #define UNMAP_DESCRIPTORS_MAX 256u        /* MAXIMUM UNMAP BLOCK DESCRIPTOR COUNT */
-#define WRITE_SAME_BYTES_MAX  (32u << 20) /* MAXIMUM WRITE SAME LENGTH times the block size */
+#define WRITE_SAME_BYTES_MAX  (16u << 20) /* MAXIMUM WRITE SAME LENGTH times the block size */
 
 enum command_flags {
 	COMMAND_HAS_ACTION = 1,        /* the opcode has service actions */

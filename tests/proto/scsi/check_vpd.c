@@ -152,11 +152,11 @@ static const struct {
 	uint32_t transfer, optimal, unmap_blocks, unmap_descriptors, granularity, alignment;
 	uint64_t write_same;
 } limit_rows[] = {
-	{ { .block_size = 512 }, 8, 8192, 2048, 1 << 20, 256, 8, 0x80000000, 65536 },
+	{ { .block_size = 512 }, 8, 8192, 2048, 1 << 20, 256, 8, 0x80000000, 32768 },
 	{ { .block_size = 512, .physical_block_size = 512 }, 1, 8192, 2048, 1 << 20, 256, 8,
-		0x80000000, 65536 },
-	{ { .block_size = 4096 }, 1, 1024, 256, 1 << 20, 256, 1, 0x80000000, 8192 },
-	{ { .block_size = 512, .thick = true }, 8, 8192, 2048, 0, 0, 0, 0, 65536 },
+		0x80000000, 32768 },
+	{ { .block_size = 4096 }, 1, 1024, 256, 1 << 20, 256, 1, 0x80000000, 4096 },
+	{ { .block_size = 512, .thick = true }, 8, 8192, 2048, 0, 0, 0, 0, 32768 },
 };
 
 START_TEST(test_limits)
