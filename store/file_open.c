@@ -46,8 +46,7 @@ static bool explain_open(const struct opening *opening, int number)
 		const char *text;
 	} texts[] = {
 		{ ENOTDIR, "a part of the path is not a directory" },
-		{ EACCES, "permission denied; the daemon's user must be able to reach, read and "
-			  "write it" },
+		{ EACCES, "permission denied, expected a file that the daemon's user may use" },
 		{ EROFS, "is on a read-only file system, expected read_only = true or another "
 			 "place" },
 		{ EBUSY, "is already in use: mounted, or held by another process or another LUN" },

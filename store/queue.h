@@ -63,8 +63,9 @@ struct queue_operations {
 
 struct store_queue {
 	const struct queue_operations *operations;
-	int fd;             /* what store_queue_fd() gives */
-	pthread_t owner;    /* the one thread that may use it */
+	int fd;          /* what store_queue_fd() gives */
+	pthread_t owner; /* the one thread that may use it, once owned */
+	bool owned;
 	unsigned under_way; /* requests between submit and done */
 	bool reaping;
 
@@ -79,6 +80,8 @@ int store_queue_prepare(struct store_queue *queue, const struct queue_operations
 /* Undoes store_queue_prepare(); the memory stays the caller's. */
 void store_queue_dismantle(struct store_queue *queue);
 
+/* Whether the calling thread may use it; the first one that asks becomes the owner. */
+bool store_queue_is_mine(struct store_queue *queue);
 /* Makes the descriptor readable though no request is finished. Any thread. */
 void store_queue_ring(struct store_queue *queue);
 

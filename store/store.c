@@ -140,7 +140,9 @@ enum store_answer store_submit(
 {
 	assert_request(&store->info, request);
 	assert(!request->store); /* under way already, or memory that did not start zeroed */
-	assert(pthread_equal(queue->owner, pthread_self()));
+	bool is_mine = store_queue_is_mine(queue);
+	assert(is_mine);
+	(void)is_mine;
 	if (store->info.read_only && request->op != STORE_READ) {
 		request->error = request->op == STORE_FLUSH ? STORE_OK : STORE_WRITE_REFUSED;
 		return STORE_DONE;

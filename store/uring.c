@@ -101,6 +101,7 @@ static void uring_start(struct store_queue *queue, struct store_request *request
 static void uring_flush(struct store_queue *queue)
 {
 	struct queue_uring *uring = uring_of(queue);
+	/* From here and not from the beginning: a poll belongs to the thread that asked for it. */
 	if (!uring->bell_polled)
 		poll_bell(uring);
 	while (uring->waiting.first) {
@@ -202,7 +203,6 @@ int store_uring_new(unsigned depth, struct store_queue **queue)
 		goto out;
 	}
 	uring->base.fd = uring->ring.ring_fd;
-	uring_flush(&uring->base); /* arms the bell */
 	*queue = &uring->base;
 	return 0;
 out:

@@ -7,8 +7,12 @@
 #include "store/queue.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* One byte in the pipe ends one request. `held`: the requests wait for store_queue_post() instead. */
@@ -317,6 +321,65 @@ START_TEST(reaping_inside_done_aborts)
 }
 END_TEST
 
+static struct store_queue *made_elsewhere;
+
+static void *use_elsewhere(void *argument)
+{
+	struct pipe_store *store = argument;
+	let_go(store, 10);
+	struct store_request *requests = submit_many(store, made_elsewhere, 10);
+	rig_wait(made_elsewhere, &finished, 10);
+	store->held = true;
+	struct store_request *held = submit_many(store, made_elsewhere, 10);
+	struct poster poster = { held, 10 };
+	post_all(&poster);
+	rig_wait(made_elsewhere, &finished, 20);
+	free(requests);
+	free(held);
+	return NULL;
+}
+
+/* As the daemon does: its main thread makes the queues of its workers, and frees them behind them. */
+START_TEST(a_queue_belongs_to_the_thread_that_uses_it)
+{
+	struct pipe_store store;
+	pthread_t thread;
+	pipe_open(&store);
+	made_elsewhere = queue_of(_i);
+	ck_assert_int_eq(pthread_create(&thread, NULL, use_elsewhere, &store), 0);
+	pthread_join(thread, NULL);
+	ck_assert_uint_eq(finished, 20);
+	pipe_close(&store);
+	store_queue_free(made_elsewhere);
+}
+END_TEST
+
+static void allow_no_uring(void)
+{
+	struct sock_filter rules[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_setup, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { .len = 4, .filter = rules };
+	ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+/* As in most containers. */
+START_TEST(without_io_uring_threads_serve)
+{
+	allow_no_uring();
+	ck_assert_ptr_null(store_queue_new(STORE_QUEUE_URING, 8));
+	ck_assert_int_eq(errno, EPERM);
+	struct store_queue *queue = store_queue_new(STORE_QUEUE_BEST, 8);
+	ck_assert_ptr_nonnull(queue);
+	ck_assert_str_eq(store_queue_name(queue), "threads");
+	store_queue_free(queue);
+}
+END_TEST
+
 /* The bug of a kind: it gives the same request back twice. */
 START_TEST(done_twice_aborts)
 {
@@ -346,7 +409,9 @@ START_TEST(another_threads_queue_aborts)
 	pthread_t thread;
 	pipe_open(&store);
 	chained_store = &store;
-	ck_assert_int_eq(pthread_create(&thread, NULL, submit_elsewhere, queue_of(_i)), 0);
+	struct store_queue *queue = queue_of(_i);
+	store_queue_reap(queue, 1);
+	ck_assert_int_eq(pthread_create(&thread, NULL, submit_elsewhere, queue), 0);
 	pthread_join(thread, NULL);
 }
 END_TEST
@@ -365,6 +430,8 @@ int main(void)
 	tcase_add_loop_test(tcase, held_requests_come_back_by_post, 0, RIG_QUEUES);
 	tcase_add_loop_test(tcase, done_may_submit_again, 0, RIG_QUEUES);
 	tcase_add_test(tcase, kinds_and_depths);
+	tcase_add_loop_test(tcase, a_queue_belongs_to_the_thread_that_uses_it, 0, RIG_QUEUES);
+	tcase_add_test(tcase, without_io_uring_threads_serve);
 	tcase_add_loop_test_raise_signal(tcase, reaping_inside_done_aborts, 6, 0, RIG_QUEUES);
 	tcase_add_loop_test_raise_signal(tcase, done_twice_aborts, 6, 0, RIG_QUEUES);
 	tcase_add_loop_test_raise_signal(tcase, another_threads_queue_aborts, 6, 0, RIG_QUEUES);
