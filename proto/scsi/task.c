@@ -135,9 +135,13 @@ static bool parse(struct scsi_task *task)
 		scsi_task_fail(task, SENSE_INVALID_OPCODE);
 		return false;
 	}
-	if (!check_cdb(task) || !check_attention(task))
+
+	bool refused = task->command->flags & COMMAND_WRITES && task->unit->read_only;
+
+	/* The medium is read-only also for a write with options that such a unit does not know. */
+	if ((!refused && !check_cdb(task)) || !check_attention(task))
 		return false;
-	if (task->command->flags & COMMAND_WRITES && task->unit->read_only) {
+	if (refused) {
 		scsi_task_fail(task, SENSE_WRITE_PROTECTED);
 		return false;
 	}

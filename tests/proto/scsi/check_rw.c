@@ -268,6 +268,12 @@ START_TEST(test_read_only)
 	}
 	/* WRITE 6 10 12 16, WRITE AND VERIFY 10 12 16, WRITE SAME 10 16, UNMAP */
 	ck_assert_uint_eq(refused, 10);
+	/* Also with a bit that means nothing here, for such a unit is not thin. */
+	bench->device->units[0]->thin = false;
+	bench_send(bench, cdb_range(0x41, 0x08, 0, 1));
+	check_sense(bench, SENSE_WRITE_PROTECTED);
+	bench_send(bench, cdb_range(0x93, 0x08, 0, 1));
+	check_sense(bench, SENSE_WRITE_PROTECTED);
 	bench_send(bench, cdb_range(0x28, 0, 0, 1));
 	check_good(bench, BLOCK);
 	bench_free(bench);
