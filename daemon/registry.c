@@ -96,7 +96,7 @@ static struct scsi_device *device_open(const struct registry *registry, const st
 			.lun = lun->lun,
 			.store = store,
 			.block_size = lun->block_size,
-			.physical_block_size = lun->block_size,
+			.physical_block_size = lun->physical_block_size,
 			.read_only = lun->read_only,
 		};
 		snprintf(units[i].serial, sizeof(units[i].serial), "%s", lun->serial);
