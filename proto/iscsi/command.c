@@ -408,17 +408,15 @@ static void command_done(struct scsi_task *scsi)
 	conn_settle(conn, 0);
 }
 
-/* Whether the initiator offers data in the direction in which the command moves it. */
-static bool directions_agree(const struct iscsi_task *task)
+/*
+ * Whether a command that takes data was announced as a read: it would change nothing and report
+ * success. A read that was announced as a write does no harm: the initiator has no room for data,
+ * so it gets none, and the residual says so.
+ */
+static bool lacks_its_data(const struct iscsi_task *task)
 {
-	static const uint8_t flags[] = {
-		[SCSI_DATA_IN] = COMMAND_READ,
-		[SCSI_DATA_OUT] = COMMAND_WRITE,
-	};
-	enum scsi_direction direction = task->scsi.direction;
-
-	return task->edtl == 0 || direction == SCSI_NO_DATA || task->scsi.length == 0 ||
-	       (task->flags & flags[direction]);
+	return task->scsi.direction == SCSI_DATA_OUT && task->scsi.length > 0 && task->edtl > 0 &&
+	       !(task->flags & COMMAND_WRITE);
 }
 
 void command_deliver(struct iscsi_task *task, uint64_t now)
@@ -435,7 +433,7 @@ void command_deliver(struct iscsi_task *task, uint64_t now)
 		task_fail(task, SENSE_INVALID_OPERATION_CODE);
 	else if (scsi_task_parse(scsi) == SCSI_DONE)
 		task->ended = true;
-	else if (!directions_agree(task))
+	else if (lacks_its_data(task))
 		task_fail(task, SENSE_INVALID_FIELD_IN_CDB);
 	if (!task->ended && scsi->direction == SCSI_DATA_OUT)
 		task->want = scsi->length < task->edtl ? scsi->length : task->edtl;

@@ -24,8 +24,10 @@ static struct residual residual_of(uint32_t presented, uint32_t expected)
 static struct residual task_residual(const struct iscsi_task *task)
 {
 	uint32_t presented = 0; /* section 11.4.5.2: SPDTL */
+	/* What a read moves does not count against the data that a write flag announced. */
+	bool writes = (task->flags & COMMAND_WRITE) && task->edtl > 0;
 
-	if (task->executed && task->scsi.direction == SCSI_DATA_IN)
+	if (task->executed && task->scsi.direction == SCSI_DATA_IN && !writes)
 		presented = task->scsi.in_length;
 	else if (task->executed && task->scsi.direction == SCSI_DATA_OUT)
 		presented = task->scsi.length;
