@@ -107,8 +107,9 @@ enum store_queue_kind { STORE_QUEUE_BEST, STORE_QUEUE_URING, STORE_QUEUE_THREADS
 
 /*
  * A queue for one thread: the first that submits or reaps; when it has ended any may free it. BEST
- * takes io_uring where the kernel allows it, else threads. `depth` (1..STORE_QUEUE_DEPTH_MAX) = requests that one system call
- * hands over at most; more are no error and only cost another call. Returns NULL with errno set.
+ * takes io_uring where the kernel allows it, else threads. `depth` (1..STORE_QUEUE_DEPTH_MAX) =
+ * requests that one system call hands over at most; more are no error and only cost another call.
+ * Returns NULL with errno set.
  */
 struct store_queue *store_queue_new(enum store_queue_kind kind, unsigned depth);
 /* No request may be under way. NULL is fine. */
