@@ -50,3 +50,20 @@ tests_proto_iscsi_check_chap_proof_LDADD = $(LOGIN_TEST_LIBS)
 tests_proto_iscsi_check_discovery_SOURCES = tests/proto/iscsi/check_discovery.c $(LOGIN_BENCH)
 tests_proto_iscsi_check_discovery_CFLAGS = $(TEST_CFLAGS)
 tests_proto_iscsi_check_discovery_LDADD = $(LOGIN_TEST_LIBS)
+
+# The full feature phase, over a device server of the tests' own.
+if HAVE_CHECK
+FULL_TESTS = tests/proto/iscsi/check_sequence
+check_PROGRAMS += $(FULL_TESTS)
+TESTS += $(FULL_TESTS)
+check_LIBRARIES += libtranscript.a
+endif
+libtranscript_a_SOURCES = tests/proto/iscsi/wire.h tests/proto/iscsi/wire.c \
+	tests/proto/iscsi/transcript.h tests/proto/iscsi/transcript.c \
+	tests/proto/iscsi/scenario.h tests/proto/iscsi/scenario.c \
+	tests/proto/iscsi/device_double.h tests/proto/iscsi/device_double.c
+libtranscript_a_CFLAGS = $(TEST_CFLAGS)
+FULL_TEST_LIBS = libtranscript.a libiscsi-engine.a libauth.a libbase.a $(CHECK_LIBS) $(ENGINE_SYSTEM_LIBS)
+tests_proto_iscsi_check_sequence_SOURCES = tests/proto/iscsi/check_sequence.c
+tests_proto_iscsi_check_sequence_CFLAGS = $(TEST_CFLAGS)
+tests_proto_iscsi_check_sequence_LDADD = $(FULL_TEST_LIBS)
