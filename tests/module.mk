@@ -13,3 +13,4 @@ include $(top_srcdir)/tests/fuzz/module.mk
 include $(top_srcdir)/tests/conformance/module.mk
 include $(top_srcdir)/tests/interop/module.mk
 include $(top_srcdir)/tests/crash/module.mk
+include $(top_srcdir)/tests/doc/module.mk
