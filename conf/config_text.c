@@ -47,7 +47,7 @@ static char *read_file(const char *file, char error[CONFIG_ERROR_SIZE])
 	return NULL;
 }
 
-/* The length of the token at `text`: a comment, a string or a name; 0 if it is none of them. */
+/* The length of the token at `text`: a comment, a string or a name; 0 if it is no whole one. */
 static size_t token_length(const char *text)
 {
 	static const char name[] = LETTERS DIGITS "-_*";
@@ -62,7 +62,7 @@ static size_t token_length(const char *text)
 		size_t length = 1;
 		while (text[length] && text[length] != '"')
 			length += text[length] == '\\' && text[length + 1] ? 2 : 1;
-		return text[length] ? length + 1 : length;
+		return text[length] ? length + 1 : 0;
 	}
 	return strchr(LETTERS "*", *text) ? strspn(text, name) : 0;
 }
@@ -97,6 +97,10 @@ static int widen_numbers(
 	while (*text) {
 		size_t length = token_length(text);
 		enum number number = NUMBER_FITS;
+		/* libconfig would give the line of the file's end, and lose memory. */
+		if (*text == '"' && length == 0)
+			return config_refuse(
+				error, file, line, "the string that begins here does not end");
 		if (length == 0 && strchr(DIGITS, *text))
 			number = judge_number(text, &length);
 		if (number == NUMBER_TOO_LARGE)

@@ -34,11 +34,6 @@ static bool is_made_of(const char *text, const char *set, size_t least, size_t m
 	return length >= least && length <= most && strspn(text, set) == length;
 }
 
-char *value_any(const char *text)
-{
-	return strdup(text);
-}
-
 char *value_partition(const char *text)
 {
 	return kept_if(is_made_of(text, LOWER DIGITS "-", 1, 32), text);

@@ -139,7 +139,7 @@ static void trial_of(struct trial *trial, unsigned algorithm, const struct chap_
 	ck_assert_int_eq(chap_respond(algorithm, 200, secret, trial->challenge,
 				 sizeof(trial->challenge), trial->response),
 		0);
-	trial->attempt = (struct chap_attempt) { algorithm, 200, trial->challenge,
+	trial->attempt = (struct chap_attempt){ algorithm, 200, trial->challenge,
 		sizeof(trial->challenge), trial->response, chap_response_size(algorithm) };
 }
 

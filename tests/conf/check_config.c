@@ -229,6 +229,10 @@ static const struct {
 		"2: 99999999999999999999 is too large, expected a number of 64 bits" },
 	{ "/* one\ntwo */ \"three\nfour\" = 9223372036854775808L;",
 		"3: 9223372036854775808 is too large, expected a number of 64 bits" },
+	{ "\ntargets = \"\n\n", "2: the string that begins here does not end" },
+	{ "targets = ();\nworkers = \"1\\\"\n; # \\\\\n",
+		"2: the string that begins here does not end" },
+	{ "\"", "1: the string that begins here does not end" },
 	/* unknown keys */
 	{ DISKS "target = 1;", "2: unknown key \"target\", did you mean \"targets\"?" },
 	{ DISKS "worker = 1;", "2: unknown key \"worker\", did you mean \"workers\"?" },
@@ -566,6 +570,19 @@ START_TEST(unreadable_files_are_told)
 	ck_assert_str_eq(error, "/dev/zero: is too large, expected at most 4194304 bytes");
 }
 END_TEST
+
+/* libconfig 1.5 loses a string that stands where none may stand; nothing of ours is left out. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:strbuf_append";
+}
+
+const char *__lsan_default_options(void);
+const char *__lsan_default_options(void)
+{
+	return "print_suppressions=0";
+}
 
 /* Every prefix and every single-byte damage of a good file is read or refused, never worse. */
 START_TEST(damaged_files_do_no_harm)

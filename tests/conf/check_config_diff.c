@@ -64,7 +64,7 @@ static const struct {
 		"targets[" A "].authentication: auto -> chap\n"
 		"targets[" A "].luns[0].serial: 2401a6280d589ae88a8c943556dc9e0d -> X\n"
 		"targets[" A "].luns[0].naa: 672b48af89d2912a51c9d950ed8d36ca -> "
-			     "60000000000000000000000000000001\n" },
+		"60000000000000000000000000000001\n" },
 };
 
 START_TEST(differences_are_told)
