@@ -444,8 +444,10 @@ static void execute(struct iscsi_task *task, uint64_t now)
 {
 	struct iscsi_conn *conn = task->conn;
 
-	if (task->scsi.direction == SCSI_DATA_OUT)
+	if (task->scsi.direction == SCSI_DATA_OUT) {
 		task->scsi.out_length = task->received < task->want ? task->received : task->want;
+		task->scsi.offered = task->edtl;
+	}
 	task->executed = true;
 	task->state = TASK_EXECUTING;
 	conn->executing++;

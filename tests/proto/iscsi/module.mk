@@ -53,7 +53,7 @@ tests_proto_iscsi_check_discovery_LDADD = $(LOGIN_TEST_LIBS)
 
 # The full feature phase, over a device server of the tests' own.
 if HAVE_CHECK
-FULL_TESTS = tests/proto/iscsi/check_sequence
+FULL_TESTS = tests/proto/iscsi/check_sequence tests/proto/iscsi/check_direction
 check_PROGRAMS += $(FULL_TESTS)
 TESTS += $(FULL_TESTS)
 check_LIBRARIES += libtranscript.a
@@ -67,3 +67,6 @@ FULL_TEST_LIBS = libtranscript.a libiscsi-engine.a libauth.a libbase.a $(CHECK_L
 tests_proto_iscsi_check_sequence_SOURCES = tests/proto/iscsi/check_sequence.c
 tests_proto_iscsi_check_sequence_CFLAGS = $(TEST_CFLAGS)
 tests_proto_iscsi_check_sequence_LDADD = $(FULL_TEST_LIBS)
+tests_proto_iscsi_check_direction_SOURCES = tests/proto/iscsi/check_direction.c
+tests_proto_iscsi_check_direction_CFLAGS = $(TEST_CFLAGS)
+tests_proto_iscsi_check_direction_LDADD = $(FULL_TEST_LIBS)
