@@ -84,14 +84,15 @@ static unsigned workers_load(const struct workers *workers)
 	return load;
 }
 
-/* Sessions are closed first; then their lingering sockets get their second, and commands their return from the store. */
+/* Sessions are closed first; then their lingering sockets get their second, commands their return from the store, and changes their reply. */
 static void server_stop_poll(evutil_socket_t fd, short what, void *context)
 {
 	struct server *server = context;
 	(void)fd, (void)what;
 
-	if ((server->closed && workers_load(server->workers) == 0) ||
-		clock_now() >= server->stop_until)
+	bool rested = server->closed && workers_load(server->workers) == 0 &&
+		      api_is_idle(server->api);
+	if (rested || clock_now() >= server->stop_until)
 		event_base_loopexit(server->base, NULL);
 }
 
