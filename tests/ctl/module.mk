@@ -2,3 +2,14 @@
 EXTRA_DIST += tests/ctl/fake.py
 dist_check_SCRIPTS += tests/ctl/test_ctl.py tests/ctl/test_ctl_daemon.py
 TESTS += tests/ctl/test_ctl.py tests/ctl/test_ctl_daemon.py
+if HAVE_CHECK
+CTL_TESTS = tests/ctl/check_print tests/ctl/check_wipe
+check_PROGRAMS += $(CTL_TESTS)
+TESTS += $(CTL_TESTS)
+endif
+tests_ctl_check_print_SOURCES = tests/ctl/check_print.c ctl/print.c
+tests_ctl_check_print_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
+tests_ctl_check_print_LDADD = libbase.a $(CHECK_LIBS) $(JANSSON_LIBS)
+tests_ctl_check_wipe_SOURCES = tests/ctl/check_wipe.c ctl/http.c ctl/secret_input.c
+tests_ctl_check_wipe_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS) $(LIBCURL_CFLAGS)
+tests_ctl_check_wipe_LDADD = libbase.a $(CHECK_LIBS) $(JANSSON_LIBS) $(LIBCURL_LIBS)
