@@ -280,6 +280,22 @@ START_TEST(test_read_only)
 }
 END_TEST
 
+/* What stands before the refusal: that the command exists, and a unit attention. */
+START_TEST(test_read_only_comes_later)
+{
+	struct bench *bench = bench_new(&(struct bench_options){
+		.read_only = true, .thick = true, .keep_attention = true });
+
+	bench_send(bench, CDB(0x42, 0, 0, 0, 0, 0, 0, 0, 24));
+	check_sense(bench, SENSE_INVALID_OPCODE);
+	bench_send(bench, cdb_range(0x93, 0x08, 0, 1));
+	check_sense(bench, UA_POWER_ON);
+	bench_send(bench, cdb_range(0x93, 0x08, 0, 1));
+	check_sense(bench, SENSE_WRITE_PROTECTED);
+	bench_free(bench);
+}
+END_TEST
+
 /* A store that is read-only itself makes its unit so. */
 START_TEST(test_read_only_store)
 {
@@ -315,6 +331,7 @@ int main(void)
 	tcase_add_test(tcase, test_six_bytes_have_no_fua);
 	tcase_add_test(tcase, test_protect);
 	tcase_add_test(tcase, test_read_only);
+	tcase_add_test(tcase, test_read_only_comes_later);
 	tcase_add_test(tcase, test_read_only_store);
 	suite_add_tcase(suite, tcase);
 	return suite_main(suite);
