@@ -152,8 +152,7 @@ static unsigned read_answer(
 		return 0;
 	if (text_number(batch->value[KEY_CHAP_I], &identifier) || identifier > UINT8_MAX ||
 		text_binary(answer->challenge, sizeof(answer->challenge), &answer->challenge_length,
-			batch->value[KEY_CHAP_C]) ||
-		!answer->challenge_length)
+			batch->value[KEY_CHAP_C]))
 		return LOGIN_INITIATOR_ERROR;
 	answer->identifier = (uint8_t)identifier;
 	return 0;

@@ -3,6 +3,8 @@
  * What proves an initiator's identity and what does not (proto/iscsi/security.c): names, secrets,
  * reflection, stale credentials, and every order of steps. [CHAP-11, CHAP-12, CHAP-14, CHAP-16..20, CRED-02]
  */
+#include "proto/iscsi/security.h"
+
 #include "tests/proto/iscsi/login_bench.h"
 
 #include <stdio.h>
@@ -265,6 +267,45 @@ START_TEST(no_order_of_steps_goes_around_chap)
 }
 END_TEST
 
+/*
+ * The function that grants authentication trusts none of its callers: without CHAP only where no CHAP
+ * has begun, with CHAP only where a challenge is open. [CHAP-19]
+ */
+START_TEST(the_grant_checks_the_state_itself)
+{
+	struct key_batch batch = { .present = 0 };
+	struct iscsi_login *login = bench->conn->login;
+	char text[512];
+
+	bench_challenge(bench, 5);
+	answer_challenge(&bench->response, 5, INITIATOR, INITIATOR_SECRET, text);
+	char *value = strstr(text, "CHAP_R=") + 7;
+	batch.present = UINT64_C(1) << KEY_CHAP_N | UINT64_C(1) << KEY_CHAP_R;
+	batch.value[KEY_CHAP_N] = text_of(INITIATOR);
+	batch.value[KEY_CHAP_R] = (struct text_view){ value, strcspn(value, "\n") };
+	for (enum login_state state = LOGIN_START; state <= LOGIN_REFUSED; state++) {
+		uint8_t challenge[CHAP_CHALLENGE_SIZE];
+
+		memcpy(challenge, login->challenge, sizeof(challenge));
+		login->state = state;
+		login->authenticated = false;
+		ck_assert((security_judge(bench->conn, &batch) == LOGIN_SECURED) ==
+			  (state == LOGIN_RESPONSE));
+		ck_assert(login->authenticated == (state == LOGIN_RESPONSE));
+		memcpy(login->challenge, challenge, sizeof(challenge));
+		login->authenticated = false;
+		bench->conn->terms.chap_required = false;
+		bool open = state == LOGIN_START || state == LOGIN_METHOD;
+		ck_assert((security_skip(bench->conn) == LOGIN_SECURED) == open);
+		ck_assert(login->authenticated == open);
+		login->authenticated = false;
+		bench->conn->terms.chap_required = true;
+		ck_assert_int_eq(security_skip(bench->conn), LOGIN_REFUSED);
+		ck_assert(!login->authenticated);
+	}
+}
+END_TEST
+
 /* After a failure the connection is of no more use. [CHAP-19, LOGIN-17] */
 START_TEST(nothing_is_heard_after_a_failure)
 {
@@ -343,6 +384,7 @@ int main(void)
 	tcase_add_loop_test(tcase, stale_credentials_end_in_silence, 0, 2);
 	tcase_add_test(tcase, stale_credentials_are_found_at_the_end);
 	tcase_add_loop_test(tcase, no_order_of_steps_goes_around_chap, 0, STEP_KINDS);
+	tcase_add_test(tcase, the_grant_checks_the_state_itself);
 	tcase_add_test(tcase, nothing_is_heard_after_a_failure);
 	tcase_add_test(tcase, nothing_is_looked_up_before_authentication);
 	tcase_add_test(tcase, named_discovery_keeps_the_targets_terms);

@@ -89,6 +89,8 @@ static const struct offer_row {
 	{ "DefaultTime2Wait=3600", "3600" },
 	{ "DefaultTime2Wait=3601", "Reject" },
 	{ "DefaultTime2Wait=5~9", "5" },
+	{ "DefaultTime2Wait=3600~5000", "3600" },
+	{ "DefaultTime2Wait=3601~5000", "Reject" },
 	/* KEY-15: we keep nothing */
 	{ "DefaultTime2Retain=0", "0" },
 	{ "DefaultTime2Retain=20", "0" },
