@@ -21,6 +21,7 @@ struct option_row {
 	const char *help;  /* NULL: not shown */
 };
 
+/* The last two are known only to be refused: getopt would take --secret for an abbreviation. */
 static const struct option_row rows[OPTION_COUNT] = {
 	[OPTION_SOCKET] = { "socket", "PATH",
 		"the daemon's control socket (default /run/portcullis/control.sock)" },
@@ -100,6 +101,7 @@ static int parse_options(int argc, char **argv, struct ctl_command *command)
 	return 0;
 }
 
+/* Each verb names the options that mean something to it; the rest is a mistake, and said to be one. */
 static int check_options(const struct ctl_command *command)
 {
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
@@ -112,6 +114,7 @@ static int check_options(const struct ctl_command *command)
 	return 0;
 }
 
+/* The work of ctl_parse(), which adds where to find help to whatever is complained of here. */
 static int parse(int argc, char **argv, struct ctl_command *command)
 {
 	if (parse_options(argc, argv, command) != 0)
@@ -124,6 +127,7 @@ static int parse(int argc, char **argv, struct ctl_command *command)
 		}
 		optind++;
 	}
+	/* Help is given whatever else is missing. */
 	if (ctl_given(command, OPTION_HELP) || ctl_given(command, OPTION_VERSION))
 		return 0;
 	if (!command->verb) {
@@ -151,6 +155,7 @@ int ctl_parse(int argc, char **argv, struct ctl_command *command)
 	return -1;
 }
 
+/* The options among `which`, under a title; nothing if there are none. */
 static void help_options(const char *title, unsigned which)
 {
 	bool any = false;

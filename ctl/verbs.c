@@ -11,12 +11,14 @@
 
 #define TARGET_TEXT "TARGET is a target's IQN or its ARN; list-targets shows both."
 
+/* Members of AWS's ChapInfo. */
 static const struct print_column credential_columns[] = {
 	{ "INITIATOR", "InitiatorName", PRINT_TEXT },
 	{ "INITIATOR'S SECRET", "SecretToAuthenticateInitiator", PRINT_SECRET },
 	{ "TARGET'S SECRET", "SecretToAuthenticateTarget", PRINT_SECRET },
 };
 
+/* Members of our own ListTargets; the ARN comes last, since it is long and nothing stands behind it. */
 static const struct print_column target_columns[] = {
 	{ "TARGET", "TargetName", PRINT_TEXT },
 	{ "AUTHENTICATION", "Authentication", PRINT_TEXT },
@@ -28,6 +30,7 @@ static const struct print_column target_columns[] = {
 	{ "ARN", "TargetARN", PRINT_TEXT },
 };
 
+/* Members of our own ListSessions; what else it tells (ISID, digests, worker) is for --json. */
 static const struct print_column session_columns[] = {
 	{ "TARGET", "TargetName", PRINT_TEXT },
 	{ "INITIATOR", "InitiatorName", PRINT_TEXT },
@@ -41,6 +44,7 @@ static const struct print_column session_columns[] = {
 	{ "WRITTEN", "BytesWritten", PRINT_BYTES },
 };
 
+/* In the order in which the help shows them. Texts are wrapped for 80 columns. */
 const struct ctl_verb ctl_verbs[] = {
 	{
 		.name = "update-chap",
