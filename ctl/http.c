@@ -17,6 +17,7 @@
 #define ANSWER_TIMEOUT_S 60L
 #define REPLY_MAX        ((size_t)64 << 20)
 
+/* What base/secret.h does not have in the shapes that libcurl wants. */
 static void *zeroed_malloc(size_t count, size_t size)
 {
 	if (size && count > SIZE_MAX / size)
@@ -56,6 +57,7 @@ void http_reply_free(struct http_reply *reply)
 	*reply = (struct http_reply){ 0 };
 }
 
+/* For libcurl: gathers the reply's body. Any other count than all of it ends the transfer. */
 static size_t take_body(char *bytes, size_t size, size_t count, void *context)
 {
 	struct http_reply *reply = context;
@@ -100,6 +102,7 @@ static void explain(CURL *curl, CURLcode code, const char *socket, char error[HT
 		number ? strerror((int)number) : curl_easy_strerror(code), advice);
 }
 
+/* All that the transfer is to be. -1 if libcurl does not take one of them. */
 static int set_options(CURL *curl, const char *socket, struct curl_slist *headers, const char *body,
 	struct http_reply *reply)
 {
@@ -124,6 +127,7 @@ static int set_options(CURL *curl, const char *socket, struct curl_slist *header
 	return 0;
 }
 
+/* NULL when out of memory. */
 static struct curl_slist *headers_new(const char *operation)
 {
 	char target[128];

@@ -51,6 +51,7 @@ char *print_age(uint64_t seconds, char out[PRINT_NUMBER_SIZE])
 	return out;
 }
 
+/* A copy in secret memory, like all cells. NULL when out of memory. */
 static char *copy(const char *text)
 {
 	size_t size = strlen(text) + 1;
@@ -60,6 +61,7 @@ static char *copy(const char *text)
 	return out;
 }
 
+/* Text from elsewhere, with nothing in it that a terminal would obey. */
 static char *cell_text(const json_t *value)
 {
 	size_t length = json_string_length(value);
@@ -68,6 +70,7 @@ static char *cell_text(const json_t *value)
 		   : NULL;
 }
 
+/* Numbers stand to the right of their column. */
 static bool is_number(enum print_kind kind)
 {
 	return kind == PRINT_COUNT || kind == PRINT_BYTES || kind == PRINT_AGE ||
@@ -122,6 +125,7 @@ static void put_cell(const char *text, size_t width, bool right, bool last)
 		putchar('\n');
 }
 
+/* The titles, then the cells, each column as wide as its widest. */
 static void put_rows(char **cells, size_t rows, const struct print_column *columns, size_t count)
 {
 	size_t width[PRINT_COLUMN_MAX];

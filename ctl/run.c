@@ -32,12 +32,14 @@ static const struct {
 	{ "UnknownOperationException", "portcullisd is older than this portcullisctl" },
 };
 
+/* A text member; "" when it is missing or something else. */
 static const char *text_of(const json_t *object, const char *member)
 {
 	const char *text = json_string_value(json_object_get(object, member));
 	return text ? text : "";
 }
 
+/* The more exact name is asked for first. NULL: there is nothing to say. */
 static const char *advice_of(const char *code, const char *type)
 {
 	for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
@@ -47,6 +49,7 @@ static const char *advice_of(const char *code, const char *type)
 	return NULL;
 }
 
+/* The daemon's message, its names for the error, and on a line of its own what to do next. */
 static enum ctl_exit report_refusal(const struct http_reply *reply)
 {
 	char message[MESSAGE_SIZE];
@@ -100,6 +103,7 @@ static json_t *lower_case(const char *name)
 	return value;
 }
 
+/* Puts the ARN of the one target of that name into the request, or complains. */
 static enum ctl_exit find_arn(const json_t *targets, const char *name, json_t *request)
 {
 	const char *arn = NULL;
@@ -154,6 +158,7 @@ static enum ctl_exit add_initiator(const struct ctl_command *command, json_t *re
 	return CTL_USAGE;
 }
 
+/* One secret into the request, from `file` or, without one, from the terminal. */
 static enum ctl_exit add_secret(
 	json_t *request, const char *member, const char *file, const char *what)
 {
@@ -173,6 +178,7 @@ static enum ctl_exit add_secret(
 	return failed ? CTL_USAGE : CTL_DONE;
 }
 
+/* The initiator's secret always; the target's when mutual CHAP was asked for in either way. */
 static enum ctl_exit add_secrets(const struct ctl_command *command, json_t *request)
 {
 	const char *file = command->options[OPTION_SECRET_FILE];
@@ -191,6 +197,7 @@ static bool takes_secrets(const struct ctl_verb *verb)
 	return verb->options & 1u << OPTION_SECRET_FILE;
 }
 
+/* In the way asked for: as it came, one sentence, or a table. */
 static enum ctl_exit print_reply(const struct ctl_command *command, const struct http_reply *reply)
 {
 	const struct ctl_verb *verb = command->verb;

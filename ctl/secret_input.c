@@ -97,6 +97,7 @@ static int wait_for_line(int terminal, int signals)
 	return fds[1].revents ? -1 : 0;
 }
 
+/* One prompt and its line; the newline that was not echoed is made up for. */
 static char *ask_once(int terminal, int signals, const char *what, const char *again,
 	size_t *length, char error[SECRET_INPUT_ERROR_SIZE])
 {
@@ -110,6 +111,7 @@ static char *ask_once(int terminal, int signals, const char *what, const char *a
 	return line;
 }
 
+/* A secret that nobody sees while typing is easily mistyped, and then locks its owner out. */
 static char *ask_twice(int terminal, int signals, const char *what, size_t *length,
 	char error[SECRET_INPUT_ERROR_SIZE])
 {
