@@ -1,1 +1,3 @@
-# Filled by the folder's own tests.
+# Test suites of others against a running daemon.
+dist_check_SCRIPTS += tests/conformance/test_libiscsi.py
+TESTS += tests/conformance/test_libiscsi.py
