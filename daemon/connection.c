@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "daemon/address.h"
 #include "daemon/clock.h"
+#include "daemon/closing.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -183,7 +184,7 @@ static void connection_shut(struct connection *connection)
 		iscsi_conn_resume(connection->engine, &resume);
 		target_shut(connection->entry.target, &connection->entry, &resume);
 	}
-	worker_connection_shut(connection->worker, connection);
+	closing_note_shut(connection->worker, connection);
 }
 
 static void connection_close_socket(struct connection *connection)
@@ -275,7 +276,6 @@ static void connection_start(struct connection *connection, struct worker *worke
 	uint64_t now = clock_now();
 
 	connection->worker = worker;
-	connection->entry.worker = worker;
 	connection->engine = worker->draining ? NULL
 					      : iscsi_conn_new(&worker->engine, connection, now);
 	if (!connection->engine) {
@@ -302,6 +302,67 @@ static void connection_arrive(struct mail *mail, void *receiver)
 		(struct connection *)((char *)mail - offsetof(struct connection, arrival_mail));
 	connection_start(connection, receiver);
 }
+
+void connection_close(struct connection *connection, enum iscsi_close how, uint64_t now)
+{
+	if (connection->state == CONNECTION_OPEN)
+		iscsi_conn_close(connection->engine, how, now);
+	connection_dirty(connection);
+}
+
+/* --- mails from other threads --- */
+
+static void connection_evict(struct mail *mail, void *receiver)
+{
+	struct connection *connection =
+		(struct connection *)((char *)mail - offsetof(struct connection, evict_mail));
+	(void)receiver;
+
+	target_evict_delivered(connection->entry.target, &connection->entry);
+	connection_close(connection, ISCSI_CLOSE_REINSTATED, clock_now());
+}
+
+static void connection_post_evict(struct session_entry *entry)
+{
+	struct connection *connection = (struct connection *)((char *)entry -
+							      offsetof(struct connection, entry));
+
+	connection->evict_mail.deliver = connection_evict;
+	mailbox_post(connection->worker->mailbox, &connection->evict_mail);
+}
+
+static void connection_retry(struct mail *mail, void *receiver)
+{
+	struct connection *connection =
+		(struct connection *)((char *)mail - offsetof(struct connection, retry_mail));
+	uint64_t now = clock_now();
+	struct iscsi_grant grant;
+	(void)receiver;
+
+	target_retry_delivered(connection->entry.target, &connection->entry);
+	connection_dirty(connection);
+	if (connection->state != CONNECTION_OPEN ||
+		iscsi_conn_phase(connection->engine) != ISCSI_PHASE_ADMISSION)
+		return;
+	enum iscsi_admission answer = connection_host.login_admit(
+		connection, connection->entry.identity, &grant);
+	if (answer != ISCSI_WAIT)
+		iscsi_conn_admission(connection->engine, answer, &grant, now);
+}
+
+static void connection_post_retry(struct session_entry *entry)
+{
+	struct connection *connection = (struct connection *)((char *)entry -
+							      offsetof(struct connection, entry));
+
+	connection->retry_mail.deliver = connection_retry;
+	mailbox_post(connection->worker->mailbox, &connection->retry_mail);
+}
+
+static const struct session_calls calls = { .evict = connection_post_evict,
+	.retry = connection_post_retry };
+
+/* --- accepting --- */
 
 /* Small PDUs must not wait for the peer's acknowledgements; a dead peer must be noticed. */
 static void socket_prepare(int fd)
@@ -336,6 +397,7 @@ void connection_accept(struct worker *acceptor, int fd, const struct sockaddr *p
 	connection->entry.group = group;
 	connection->timer_at = ISCSI_NO_DEADLINE;
 	connection->admission_until = ISCSI_NO_DEADLINE;
+	connection->entry.calls = &calls;
 	connection->entry.portal = connection->portal;
 	address_text(peer, connection->peer, sizeof(connection->peer));
 	address_local_text(fd, connection->portal, sizeof(connection->portal));
@@ -350,65 +412,9 @@ void connection_accept(struct worker *acceptor, int fd, const struct sockaddr *p
 	}
 }
 
-void connection_close(struct connection *connection, enum iscsi_close how, uint64_t now)
-{
-	if (connection->state == CONNECTION_OPEN)
-		iscsi_conn_close(connection->engine, how, now);
-	connection_dirty(connection);
-}
-
 void connection_drop(struct connection *connection)
 {
 	if (connection->state != CONNECTION_CLOSED)
 		connection_close_socket(connection);
 	connection_dispose(connection);
-}
-
-/* --- mails from other threads --- */
-
-static void connection_evict(struct mail *mail, void *receiver)
-{
-	struct connection *connection =
-		(struct connection *)((char *)mail - offsetof(struct connection, evict_mail));
-	(void)receiver;
-
-	target_evict_delivered(connection->entry.target, &connection->entry);
-	connection_close(connection, ISCSI_CLOSE_REINSTATED, clock_now());
-}
-
-void connection_post_evict(struct session_entry *entry)
-{
-	struct connection *connection = (struct connection *)((char *)entry -
-							      offsetof(struct connection, entry));
-
-	connection->evict_mail.deliver = connection_evict;
-	mailbox_post(entry->worker->mailbox, &connection->evict_mail);
-}
-
-static void connection_retry(struct mail *mail, void *receiver)
-{
-	struct connection *connection =
-		(struct connection *)((char *)mail - offsetof(struct connection, retry_mail));
-	uint64_t now = clock_now();
-	struct iscsi_grant grant;
-	(void)receiver;
-
-	target_retry_delivered(connection->entry.target, &connection->entry);
-	connection_dirty(connection);
-	if (connection->state != CONNECTION_OPEN ||
-		iscsi_conn_phase(connection->engine) != ISCSI_PHASE_ADMISSION)
-		return;
-	enum iscsi_admission answer = connection_host.login_admit(
-		connection, connection->entry.identity, &grant);
-	if (answer != ISCSI_WAIT)
-		iscsi_conn_admission(connection->engine, answer, &grant, now);
-}
-
-void connection_post_retry(struct session_entry *entry)
-{
-	struct connection *connection = (struct connection *)((char *)entry -
-							      offsetof(struct connection, entry));
-
-	connection->retry_mail.deliver = connection_retry;
-	mailbox_post(entry->worker->mailbox, &connection->retry_mail);
 }

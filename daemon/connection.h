@@ -59,8 +59,4 @@ void connection_dirty(struct connection *connection);
 /* At the end of its worker: no matter what, without a word. The store must be idle. */
 void connection_drop(struct connection *connection);
 
-/* From any thread, under the lock of the entry's target, the entry pinned: posts to its worker. */
-void connection_post_evict(struct session_entry *entry);
-void connection_post_retry(struct session_entry *entry);
-
 #endif

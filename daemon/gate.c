@@ -9,6 +9,7 @@
 #include "base/secret.h"
 #include "conf/state.h"
 #include "daemon/clock.h"
+#include "daemon/closing.h"
 #include "daemon/mailbox.h"
 #include "daemon/target.h"
 #include "daemon/worker.h"
@@ -95,7 +96,7 @@ static void gate_close(struct step *step, uint64_t generation)
 
 	step->closure.done = gate_closed;
 	step->closure.context = step;
-	if (workers_close_sessions(
+	if (closing_begin_all(
 		    gate->workers, &step->closure, step->change->target, generation) < 0) {
 		log_error("target=%s: out of memory while closing sessions",
 			step->change->target->name);

@@ -7,6 +7,7 @@ libdaemon_a_SOURCES += daemon/api_chap.c
 libdaemon_a_SOURCES += daemon/api_input.c
 libdaemon_a_SOURCES += daemon/api_list.c
 libdaemon_a_SOURCES += daemon/clock.h
+libdaemon_a_SOURCES += daemon/closing.h daemon/closing.c
 libdaemon_a_SOURCES += daemon/connection.h daemon/connection.c
 libdaemon_a_SOURCES += daemon/control.h daemon/control.c
 libdaemon_a_SOURCES += daemon/control_client.h daemon/control_client.c

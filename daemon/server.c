@@ -9,6 +9,7 @@
 #include "conf/state.h"
 #include "daemon/api.h"
 #include "daemon/clock.h"
+#include "daemon/closing.h"
 #include "daemon/control.h"
 #include "daemon/gate.h"
 #include "daemon/mailbox.h"
@@ -119,7 +120,7 @@ static void server_stop(evutil_socket_t number, short what, void *context)
 	workers_deafen(server->workers);
 	server->closing.done = server_closed;
 	server->closing.context = server;
-	if (workers_close_sessions(server->workers, &server->closing, NULL, UINT64_MAX) < 0)
+	if (closing_begin_all(server->workers, &server->closing, NULL, UINT64_MAX) < 0)
 		server->stop_until = 0;
 	event_add(server->stop_poll, &poll);
 }

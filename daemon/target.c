@@ -5,9 +5,6 @@
  */
 #include "daemon/target.h"
 
-#include "daemon/connection.h"
-#include "daemon/worker.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -183,7 +180,7 @@ enum iscsi_admission target_admit(
 		if (session && !session->evicted) {
 			session->evicted = true;
 			session->pins++;
-			connection_post_evict(session);
+			session->calls->evict(session);
 		}
 		answer = ISCSI_WAIT;
 	} else {
@@ -213,7 +210,7 @@ static void target_wake(struct target *target, const struct session_entry *entry
 			same_initiator(other, entry)) {
 			other->retried = true;
 			other->pins++;
-			connection_post_retry(other);
+			other->calls->retry(other);
 		}
 	}
 }

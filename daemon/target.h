@@ -16,16 +16,23 @@
 #include <sys/queue.h>
 
 struct registry;
-struct worker;
+
+struct session_entry;
+
+/* How a connection is told; called from any thread under the target's lock, with the entry pinned: they only post a mail. */
+struct session_calls {
+	void (*evict)(struct session_entry *entry); /* close, a newer session takes its place */
+	void (*retry)(struct session_entry *entry); /* target_admit() is worth asking again */
+};
 
 /*
- * A connection's entry in its target's list, embedded in the daemon's connection. All but `identity`, `worker` and
- * `portal` is guarded by the target's lock.
+ * A connection's entry in its target's list, embedded in the daemon's connection. What changes after
+ * target_enter() is guarded by the target's lock.
  */
 struct session_entry {
 	TAILQ_ENTRY(session_entry) link;
 	struct target *target; /* NULL: not registered */
-	struct worker *worker; /* where its connection lives */
+	const struct session_calls *calls;
 	const struct iscsi_identity *identity;
 	const char *
 		portal; /* our end of the connection: part of an unnamed discovery session's name */
@@ -113,7 +120,7 @@ struct admission {
 /*
  * login_admit: compares the generation and registers the session under one lock (K4). An old session
  * of the same initiator port is evicted first (section 6.3.5), and old commands of the same initiator are waited
- * for (K6): then ISCSI_WAIT, and a mail (connection_post_retry()) says when it is worth asking again.
+ * for (K6): then ISCSI_WAIT, and `retry` says when it is worth asking again.
  */
 enum iscsi_admission target_admit(
 	struct target *target, struct session_entry *entry, struct admission *admission);

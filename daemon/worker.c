@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "daemon/clock.h"
+#include "daemon/closing.h"
 #include "daemon/connection.h"
 
 #include <errno.h>
@@ -109,102 +110,6 @@ struct worker *workers_least_loaded(struct workers *workers)
 	return best;
 }
 
-/* --- closing sessions --- */
-
-static void closure_finished(struct mail *mail, void *receiver)
-{
-	struct closure *closure = (struct closure *)mail;
-	(void)receiver;
-
-	free(closure->parts);
-	closure->done(closure);
-}
-
-static void closing_finished(struct worker *worker, struct closing *closing)
-{
-	struct closure *closure = closing->closure;
-
-	TAILQ_REMOVE(&worker->closings, closing, link);
-	if (atomic_fetch_sub(&closure->pending, 1) == 1) {
-		closure->mail.deliver = closure_finished;
-		mailbox_post(worker->workers->main, &closure->mail);
-	}
-}
-
-static bool closing_concerns(const struct closing *closing, const struct connection *connection)
-{
-	if (!closing->target)
-		return true;
-	return connection->entry.target == closing->target &&
-	       connection->entry.generation < closing->generation;
-}
-
-void worker_connection_shut(struct worker *worker, struct connection *connection)
-{
-	struct closing *closing, *next;
-
-	for (closing = TAILQ_FIRST(&worker->closings); closing; closing = next) {
-		next = TAILQ_NEXT(closing, link);
-		if (closing_concerns(closing, connection) && --closing->left == 0)
-			closing_finished(worker, closing);
-	}
-}
-
-/* Counts whom it concerns at once; they are closed a few per turn. */
-static void closing_begin(struct mail *mail, void *receiver)
-{
-	struct closing *closing = (struct closing *)mail;
-	struct worker *worker = receiver;
-	struct connection *connection;
-
-	worker->draining = worker->draining || !closing->target;
-	TAILQ_INSERT_TAIL(&worker->closings, closing, link);
-	TAILQ_FOREACH(connection, &worker->connections, all_link)
-	{
-		if (connection->is_shut || !closing_concerns(closing, connection))
-			continue;
-		closing->left++;
-		if (!connection->is_to_close) {
-			connection->is_to_close = true;
-			TAILQ_INSERT_TAIL(&worker->to_close, connection, close_link);
-		}
-	}
-	atomic_fetch_add(&closing->closure->sessions, (unsigned)closing->left);
-	if (closing->left == 0)
-		closing_finished(worker, closing);
-}
-
-int workers_close_sessions(struct workers *workers, struct closure *closure, struct target *target,
-	uint64_t generation)
-{
-	closure->parts = calloc(workers->count, sizeof(*closure->parts));
-	if (!closure->parts)
-		return -1;
-	closure->workers = workers;
-	atomic_store(&closure->pending, workers->count);
-	atomic_store(&closure->sessions, 0);
-	for (unsigned i = 0; i < workers->count; i++) {
-		closure->parts[i] = (struct closing){ .mail.deliver = closing_begin,
-			.closure = closure,
-			.target = target,
-			.generation = generation };
-		mailbox_post(workers->all[i].mailbox, &closure->parts[i].mail);
-	}
-	return 0;
-}
-
-static void worker_close_some(struct worker *worker, uint64_t now)
-{
-	for (unsigned i = 0; i < CLOSE_PER_TURN; i++) {
-		struct connection *connection = TAILQ_FIRST(&worker->to_close);
-		if (!connection)
-			return;
-		TAILQ_REMOVE(&worker->to_close, connection, close_link);
-		connection->is_to_close = false;
-		connection_close(connection, ISCSI_CLOSE_CLEAN, now);
-	}
-}
-
 /* --- the loop --- */
 
 static void worker_store_ready(evutil_socket_t fd, short what, void *context)
@@ -220,7 +125,7 @@ static bool worker_turn(struct worker *worker)
 	bool more = store_queue_reap(worker->engine.queue, COMPLETIONS_PER_TURN) ==
 		    COMPLETIONS_PER_TURN;
 
-	worker_close_some(worker, now);
+	more = closing_step(worker, now) || more;
 	store_queue_flush(worker->engine.queue);
 	/* Settling may make other connections dirty (a task returned, a session closed): they are for this turn too. */
 	struct connection *connection;
@@ -230,7 +135,7 @@ static bool worker_turn(struct worker *worker)
 		connection_settle(connection, now);
 	}
 	store_queue_flush(worker->engine.queue);
-	return more || !TAILQ_EMPTY(&worker->to_close);
+	return more;
 }
 
 /* --- beginning and end --- */

@@ -29,7 +29,6 @@ struct workers;
 TAILQ_HEAD(connection_list, connection);
 
 #define RECEIVE_SIZE         (256u << 10) /* bytes of a worker's receive buffer */
-#define CLOSE_PER_TURN       32u /* connections a worker begins to close in one turn of its loop */
 #define COMPLETIONS_PER_TURN 256u
 
 /* A listening socket, shared by all workers. */
@@ -39,15 +38,6 @@ struct portal {
 	struct sockaddr_storage address; /* as bound: the port is a real one */
 };
 
-/* One worker's part in closing sessions. */
-struct closing {
-	struct mail mail;
-	TAILQ_ENTRY(closing) link;
-	struct closure *closure;
-	struct target *target; /* NULL: whatever target, and connections that have named none */
-	uint64_t generation;   /* sessions of an older one */
-	size_t left;           /* connections not yet shut */
-};
 TAILQ_HEAD(closing_list, closing);
 
 struct worker {
@@ -100,29 +90,8 @@ int workers_free(struct workers *workers);
 /* No more accepting. Returns before every worker knows; what it accepts meanwhile is closed like the rest. */
 void workers_deafen(struct workers *workers);
 
-/* The closing of all sessions of a target of generations older than one: the only road there is. */
-struct closure {
-	struct mail mail;
-	void (*done)(
-		struct closure *closure); /* main thread, when all are shut; frees it if it likes */
-	void *context;
-	struct workers *workers;
-	atomic_uint pending;  /* workers */
-	atomic_uint sessions; /* connections closed */
-	struct closing *parts;
-};
-
-/*
- * Main thread. `closure->done` is called there when no session of `target` (NULL: of any) older than `generation`
- * is left (K3). 0, or -1 when out of memory (then nothing was closed). `closure` is borrowed until done.
- */
-int workers_close_sessions(struct workers *workers, struct closure *closure, struct target *target,
-	uint64_t generation);
-
 /* --- for connection.c --- */
 
-/* A connection has been shut: counts it in all closings it belongs to. */
-void worker_connection_shut(struct worker *worker, struct connection *connection);
 /* The worker with the fewest connections. */
 struct worker *workers_least_loaded(struct workers *workers);
 

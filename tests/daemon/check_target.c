@@ -5,7 +5,6 @@
  */
 #include "daemon/target.h"
 
-#include "daemon/connection.h"
 #include "tests/suite.h"
 
 #include <string.h>
@@ -14,17 +13,19 @@
 static unsigned evictions, retries;
 static struct session_entry *last_evicted, *last_retried;
 
-void connection_post_evict(struct session_entry *entry)
+static void note_evict(struct session_entry *entry)
 {
 	evictions++;
 	last_evicted = entry;
 }
 
-void connection_post_retry(struct session_entry *entry)
+static void note_retry(struct session_entry *entry)
 {
 	retries++;
 	last_retried = entry;
 }
+
+static const struct session_calls calls = { .evict = note_evict, .retry = note_retry };
 
 struct login {
 	struct session_entry entry;
@@ -60,7 +61,9 @@ static void teardown(void)
 /* A login that has named the target. */
 static void enter(struct login *login, const char *initiator, uint8_t isid)
 {
-	*login = (struct login){ .entry = { .portal = "127.0.0.1:3260", .group = 1 } };
+	*login = (struct login){
+		.entry = { .calls = &calls, .portal = "127.0.0.1:3260", .group = 1 }
+	};
 	strncpy(login->identity.initiator, initiator, ISCSI_NAME_MAX);
 	strncpy(login->identity.target, target.name, ISCSI_NAME_MAX);
 	login->identity.isid[5] = isid;

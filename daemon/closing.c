@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A mail to each worker, a count of those still open, a mail back. */
+#include "daemon/closing.h"
+
+#include "daemon/connection.h"
+#include "daemon/worker.h"
+
+#include <stdlib.h>
+
+static void closure_finished(struct mail *mail, void *receiver)
+{
+	struct closure *closure = (struct closure *)mail;
+	(void)receiver;
+
+	free(closure->parts);
+	closure->done(closure);
+}
+
+static void closing_finished(struct worker *worker, struct closing *closing)
+{
+	struct closure *closure = closing->closure;
+
+	TAILQ_REMOVE(&worker->closings, closing, link);
+	if (atomic_fetch_sub(&closure->pending, 1) == 1) {
+		closure->mail.deliver = closure_finished;
+		mailbox_post(worker->workers->main, &closure->mail);
+	}
+}
+
+static bool closing_concerns(const struct closing *closing, const struct connection *connection)
+{
+	if (!closing->target)
+		return true;
+	return connection->entry.target == closing->target &&
+	       connection->entry.generation < closing->generation;
+}
+
+void closing_note_shut(struct worker *worker, struct connection *connection)
+{
+	struct closing *closing, *next;
+
+	for (closing = TAILQ_FIRST(&worker->closings); closing; closing = next) {
+		next = TAILQ_NEXT(closing, link);
+		if (closing_concerns(closing, connection) && --closing->left == 0)
+			closing_finished(worker, closing);
+	}
+}
+
+/* Counts whom it concerns at once; they are closed a few per turn. */
+static void closing_begin(struct mail *mail, void *receiver)
+{
+	struct closing *closing = (struct closing *)mail;
+	struct worker *worker = receiver;
+	struct connection *connection;
+
+	worker->draining = worker->draining || !closing->target;
+	TAILQ_INSERT_TAIL(&worker->closings, closing, link);
+	TAILQ_FOREACH(connection, &worker->connections, all_link)
+	{
+		if (connection->is_shut || !closing_concerns(closing, connection))
+			continue;
+		closing->left++;
+		if (!connection->is_to_close) {
+			connection->is_to_close = true;
+			TAILQ_INSERT_TAIL(&worker->to_close, connection, close_link);
+		}
+	}
+	atomic_fetch_add(&closing->closure->sessions, (unsigned)closing->left);
+	if (closing->left == 0)
+		closing_finished(worker, closing);
+}
+
+int closing_begin_all(struct workers *workers, struct closure *closure, struct target *target,
+	uint64_t generation)
+{
+	closure->parts = calloc(workers->count, sizeof(*closure->parts));
+	if (!closure->parts)
+		return -1;
+	closure->workers = workers;
+	atomic_store(&closure->pending, workers->count);
+	atomic_store(&closure->sessions, 0);
+	for (unsigned i = 0; i < workers->count; i++) {
+		closure->parts[i] = (struct closing){ .mail.deliver = closing_begin,
+			.closure = closure,
+			.target = target,
+			.generation = generation };
+		mailbox_post(workers->all[i].mailbox, &closure->parts[i].mail);
+	}
+	return 0;
+}
+
+bool closing_step(struct worker *worker, uint64_t now)
+{
+	for (unsigned i = 0; i < CLOSE_PER_TURN; i++) {
+		struct connection *connection = TAILQ_FIRST(&worker->to_close);
+		if (!connection)
+			return false;
+		TAILQ_REMOVE(&worker->to_close, connection, close_link);
+		connection->is_to_close = false;
+		connection_close(connection, ISCSI_CLOSE_CLEAN, now);
+	}
+	return !TAILQ_EMPTY(&worker->to_close);
+}

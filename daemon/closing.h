@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Closing all sessions of a target, on all workers: the only road there is (design.md K3, K5). Each
+ * worker counts whom it concerns, begins to close a few per turn, and reports when the last is shut.
+ */
+#ifndef PORTCULLIS_DAEMON_CLOSING_H
+#define PORTCULLIS_DAEMON_CLOSING_H
+
+#include "daemon/mailbox.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+struct closure;
+struct connection;
+struct target;
+struct worker;
+struct workers;
+
+#define CLOSE_PER_TURN 32u /* connections a worker begins to close in one turn of its loop */
+
+/* One worker's part in closing sessions. */
+struct closing {
+	struct mail mail;
+	TAILQ_ENTRY(closing) link;
+	struct closure *closure;
+	struct target *target; /* NULL: whatever target, and connections that have named none */
+	uint64_t generation;   /* sessions of an older one */
+	size_t left;           /* connections not yet shut */
+};
+
+/* The closing of all sessions of a target of generations older than one: the only road there is. */
+struct closure {
+	struct mail mail;
+	void (*done)(
+		struct closure *closure); /* main thread, when all are shut; frees it if it likes */
+	void *context;
+	struct workers *workers;
+	atomic_uint pending;  /* workers */
+	atomic_uint sessions; /* connections closed */
+	struct closing *parts;
+};
+
+/*
+ * Main thread. `closure->done` is called there when no session of `target` (NULL: of any) older than `generation`
+ * is left (K3). 0, or -1 when out of memory (then nothing was closed). `closure` is borrowed until done.
+ */
+int closing_begin_all(struct workers *workers, struct closure *closure, struct target *target,
+	uint64_t generation);
+
+/* --- for workers and connections --- */
+
+/* A connection has been shut: counts it in all closings it belongs to. */
+void closing_note_shut(struct worker *worker, struct connection *connection);
+/* Begins to close a few of those that are to be closed; whether there are more. */
+bool closing_step(struct worker *worker, uint64_t now);
+
+#endif
