@@ -45,16 +45,17 @@ static char *seal(json_t *json, size_t *length)
 	char *text = size ? secret_malloc(size + 1 + TAIL_SIZE + 1) : NULL;
 	char digits[SHA256_HEX_SIZE];
 
-	if (text) {
-		json_dumpb(json, text, size, JSON_COMPACT);
+	bool whole = text && json_dumpb(json, text, size, JSON_COMPACT) == size;
+	if (whole) {
 		text[size] = '\n';
-		if (sha256_hex(digits, text, size + 1) == 0) {
-			snprintf(text + size + 1, TAIL_SIZE + 1, "%s\n", digits);
-			*length = size + 1 + TAIL_SIZE;
-		} else {
-			secret_free(text);
-			text = NULL;
-		}
+		whole = sha256_hex(digits, text, size + 1) == 0;
+	}
+	if (whole) {
+		snprintf(text + size + 1, TAIL_SIZE + 1, "%s\n", digits);
+		*length = size + 1 + TAIL_SIZE;
+	} else {
+		secret_free(text);
+		text = NULL;
 	}
 	json_decref(json);
 	return text;

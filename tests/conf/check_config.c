@@ -121,6 +121,19 @@ START_TEST(what_is_left_out_has_its_default)
 }
 END_TEST
 
+START_TEST(empty_identities_are_derived)
+{
+	struct config *config = config_of("targets = ( { name = \"" NAME "\"; luns = ( { path = "
+					  "\"/srv/a\"; serial = \"\"; naa = \"\"; } ); } );");
+	struct config *silent = config_of(DISKS);
+
+	ck_assert_str_eq(config->targets[0].luns[0].serial, silent->targets[0].luns[0].serial);
+	ck_assert_mem_eq(config->targets[0].luns[0].naa, silent->targets[0].luns[0].naa, 16);
+	config_free(config);
+	config_free(silent);
+}
+END_TEST
+
 START_TEST(no_target_is_fine)
 {
 	struct config *config = config_of("targets = ();");
@@ -614,6 +627,7 @@ int main(void)
 
 	tcase_add_test(good, every_value_arrives);
 	tcase_add_test(good, what_is_left_out_has_its_default);
+	tcase_add_test(good, empty_identities_are_derived);
 	tcase_add_test(good, no_target_is_fine);
 	tcase_add_test(good, identities_follow_arn_and_number);
 	tcase_add_test(good, identities_survive_everything_else);

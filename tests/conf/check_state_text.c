@@ -42,6 +42,23 @@ static struct credential_set *example_set(void)
 	return credential_set_of(7, records, 2);
 }
 
+/* jansson's memory, which fails after so many requests. */
+static int allocations_left, allocations;
+
+static void *failing_malloc(size_t size)
+{
+	if (allocations_left-- <= 0)
+		return NULL;
+	allocations++;
+	return secret_malloc(size);
+}
+
+static void counting_free(void *memory)
+{
+	allocations -= memory != NULL;
+	secret_free(memory);
+}
+
 START_TEST(the_bytes_are_fixed)
 {
 	char expected[1024];
@@ -116,7 +133,10 @@ START_TEST(a_name_that_json_cannot_hold_is_not_written)
 	size_t length;
 	struct credential_set *set = credential_set_of(1, &record, 1);
 
+	allocations_left = 1000;
+	json_set_alloc_funcs(failing_malloc, counting_free);
 	ck_assert_ptr_null(state_text_of_credentials(TARGET, set, &length));
+	ck_assert_int_eq(allocations, 0);
 	credential_set_unref(set);
 }
 END_TEST
@@ -313,6 +333,66 @@ END_TEST
 	NAME_OF_25 NAME_OF_25 NAME_OF_25 NAME_OF_25 NAME_OF_25 NAME_OF_25 NAME_OF_25 NAME_OF_25    \
 		"12345678901234567890123"
 
+/* Running out of memory at whatever point gives the right answer or none, never a part of it. */
+START_TEST(memory_may_run_out)
+{
+	char expected[1024];
+	const char *why;
+	size_t length, wrong = 0;
+	size_t size = sealed(expected, sizeof(expected), HEAD REC_A "," REC_B "]}");
+	struct credential_set *set = example_set();
+	bool written = false, read = false;
+
+	json_set_alloc_funcs(failing_malloc, counting_free);
+	for (int n = 0; !written || !read; n++) {
+		allocations_left = n;
+		char *text = state_text_of_credentials(TARGET, set, &length);
+		written = text != NULL;
+		wrong += text && (length != size || memcmp(text, expected, size) != 0);
+		secret_free(text);
+		allocations_left = n;
+		struct credential_set *back = state_text_credentials(expected, size, TARGET, &why);
+		read = back != NULL;
+		wrong += back && credential_set_count(back) != 2;
+		credential_set_unref(back);
+		ck_assert_int_lt(n, 1000);
+	}
+	ck_assert_uint_eq(wrong, 0);
+	ck_assert_int_eq(allocations, 0);
+	credential_set_unref(set);
+}
+END_TEST
+
+START_TEST(memory_may_run_out_for_an_index)
+{
+	char *names[] = { "iqn.a.credentials", "iqn.b.credentials" };
+	char expected[1024];
+	const char *why;
+	size_t length, count, wrong = 0;
+	size_t size = sealed(expected, sizeof(expected),
+		"{\"format\":1,\"files\":[\"iqn.a.credentials\",\"iqn.b.credentials\"]}");
+	bool written = false, read = false;
+
+	json_set_alloc_funcs(failing_malloc, counting_free);
+	for (int n = 0; !written || !read; n++) {
+		allocations_left = n;
+		char *text = state_text_of_index(names, 2, &length);
+		written = text != NULL;
+		wrong += text && (length != size || memcmp(text, expected, size) != 0);
+		secret_free(text);
+		allocations_left = n;
+		char **back = state_text_index(expected, size, &count, &why);
+		read = back != NULL;
+		for (size_t i = 0; back && i < count; i++)
+			free(back[i]);
+		free(back);
+		ck_assert_int_lt(n, 1000);
+	}
+	ck_assert_uint_eq(wrong, 0);
+	ck_assert_int_eq(allocations, 0);
+}
+END_TEST
+
 static const struct {
 	const char *target, *file; /* NULL: it has none */
 } names[] = {
@@ -354,6 +434,8 @@ int main(void)
 	tcase_add_test(tests, damage_is_noticed);
 	tcase_add_test(tests, an_index_comes_back);
 	tcase_add_rows(tests, bad_indexes_are_refused, bad_indexes);
+	tcase_add_test(tests, memory_may_run_out);
+	tcase_add_test(tests, memory_may_run_out_for_an_index);
 	tcase_add_rows(tests, files_are_named_after_targets, names);
 	suite_add_tcase(suite, tests);
 	return suite_main(suite);

@@ -1,6 +1,6 @@
 if HAVE_CHECK
-CONF_TESTS = tests/conf/check_config tests/conf/check_config_diff tests/conf/check_state \
-	tests/conf/check_state_text
+CONF_TESTS = tests/conf/check_config tests/conf/check_config_diff tests/conf/check_config_value \
+	tests/conf/check_state tests/conf/check_state_file tests/conf/check_state_text
 check_PROGRAMS += $(CONF_TESTS)
 TESTS += $(CONF_TESTS)
 CONF_TEST_LIBS = libconf.a libauth.a libbase.a $(CHECK_LIBS) $(LIBCONFIG_LIBS) $(JANSSON_LIBS) \
@@ -13,6 +13,14 @@ tests_conf_check_config_LDADD = $(CONF_TEST_LIBS)
 tests_conf_check_config_diff_SOURCES = tests/conf/check_config_diff.c tests/conf/config_file.h
 tests_conf_check_config_diff_CFLAGS = $(TEST_CFLAGS)
 tests_conf_check_config_diff_LDADD = $(CONF_TEST_LIBS)
+
+tests_conf_check_config_value_SOURCES = tests/conf/check_config_value.c
+tests_conf_check_config_value_CFLAGS = $(TEST_CFLAGS)
+tests_conf_check_config_value_LDADD = $(CONF_TEST_LIBS)
+
+tests_conf_check_state_file_SOURCES = tests/conf/check_state_file.c
+tests_conf_check_state_file_CFLAGS = $(TEST_CFLAGS)
+tests_conf_check_state_file_LDADD = $(CONF_TEST_LIBS)
 
 tests_conf_check_state_SOURCES = tests/conf/check_state.c
 tests_conf_check_state_CFLAGS = $(TEST_CFLAGS) $(JANSSON_CFLAGS)
