@@ -96,8 +96,8 @@ static void gate_close(struct step *step, uint64_t generation)
 
 	step->closure.done = gate_closed;
 	step->closure.context = step;
-	if (closing_begin_all(
-		    gate->workers, &step->closure, step->change->target, generation) < 0) {
+	if (closing_begin_all(gate->workers, &step->closure, step->change->target, generation) <
+		0) {
 		log_error("target=%s: out of memory while closing sessions",
 			step->change->target->name);
 		abort();
