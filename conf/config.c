@@ -85,13 +85,18 @@ static int refuse_value(const struct loader *loader, const struct key *key,
 		what, expected_of(key, words));
 }
 
-static int refuse_type(
-	const struct loader *loader, const struct key *key, const config_setting_t *setting)
+static const char *type_name(const config_setting_t *setting)
 {
 	static const char *const types[] = { "nothing", "a group", "a number", "a number",
 		"a number with a fraction", "a string", "a boolean", "an array", "a list" };
 
-	return refuse_value(loader, key, setting, types[config_setting_type(setting)]);
+	return types[config_setting_type(setting)];
+}
+
+static int refuse_type(
+	const struct loader *loader, const struct key *key, const config_setting_t *setting)
+{
+	return refuse_value(loader, key, setting, type_name(setting));
 }
 
 static int refuse_text(const struct loader *loader, const struct key *key,
@@ -269,7 +274,10 @@ static int read_list(
 								    setting, (unsigned)i)
 							  : NULL;
 		if (element && config_setting_type(element) != CONFIG_TYPE_GROUP)
-			return refuse_type(loader, key, element);
+			return config_refuse(loader->error, loader->file,
+				(int)config_setting_source_line(element),
+				"%s%s%s[%zu] is %s, expected a group { ... }", loader->path,
+				*loader->path ? "." : "", key->name, i, type_name(element));
 		if (read_below(loader, key, (int)i, element, elements + i * key->section->size))
 			return -1;
 	}
