@@ -277,7 +277,7 @@ static const struct {
 		"1: targets is an array, expected a list ( { ... }, ... ) of 0 to 4096 groups" },
 	{ "targets = (\n1 );", "2: targets[0] is a number, expected a group { ... }" },
 	{ "targets = ( { name = \"" NAME "\"; luns = ( { path = \"/a\"; },\n( ) ); } );",
-		"2: targets[0].luns[1] is a list, expected a group { ... }" }}, ... ) of 0 to 4096 groups" },
+		"2: targets[0].luns[1] is a list, expected a group { ... }" },
 	{ DISKS "gateway = ();", "2: gateway is a list, expected a group { ... }" },
 	{ DISKS "workers = \"2\";", "2: workers is a string, expected a number from 0 to 256" },
 	{ DISKS "workers = 2.0;",
@@ -332,8 +332,7 @@ static const struct {
 	{ DISKS "control = {\ntls_certificate = \"/c\"; };",
 		"3: control.tls_certificate stands without control.tls_key, expected both or "
 		"none" },
-}
-;
+};
 
 START_TEST(mistakes_are_told)
 {
