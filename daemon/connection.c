@@ -231,6 +231,9 @@ static void connection_dispose(struct connection *connection)
 	scsi_nexus_free(connection->nexus);
 	credential_set_unref(connection->credentials);
 	TAILQ_REMOVE(&worker->connections, connection, all_link);
+	/* The engine wakes its owner also from the call that tells it of a lost transport. */
+	if (connection->is_dirty)
+		TAILQ_REMOVE(&worker->dirty, connection, dirty_link);
 	if (connection->is_to_close)
 		TAILQ_REMOVE(&worker->to_close, connection, close_link);
 	atomic_fetch_sub(&worker->load, 1);
