@@ -134,10 +134,25 @@ static void fill_identification(const struct scsi_task *task, struct writer *w)
 
 /* --- B0h, B1h, B2h --- */
 
+/*
+ * OPTIMAL UNMAP GRANULARITY in blocks; 0: not reported. For blocks beyond 512 bytes it is not: QEMU's
+ * initiator (7.2, and still in its newest source) takes the hint as a reason to ask for the status of
+ * 2^31 - 512 bytes, and dies of its own assertion that this be whole blocks. Others then take the
+ * physical block size, which is as good.
+ */
+static uint32_t unmap_granularity(const struct scsi_unit *unit)
+{
+	uint32_t granularity = unit->info->discard_granularity >> unit->block_shift;
+
+	if (!unit->thin || unit->block_size > 512)
+		return 0;
+	return granularity ? granularity : 1;
+}
+
 static void fill_limits(const struct scsi_task *task, struct writer *w)
 {
 	const struct scsi_unit *unit = task->unit;
-	uint32_t granularity = unit->info->discard_granularity >> unit->block_shift;
+	uint32_t granularity = unmap_granularity(unit);
 
 	write_u8(w, 0x01); /* WSNZ */
 	write_u8(w, 0);    /* MAXIMUM COMPARE AND WRITE LENGTH: there is none */
@@ -149,8 +164,8 @@ static void fill_limits(const struct scsi_task *task, struct writer *w)
 	write_be32(w, 0); /* MAXIMUM PREFETCH LENGTH */
 	write_be32(w, unit->thin ? UNMAP_BLOCKS_MAX : 0);
 	write_be32(w, unit->thin ? UNMAP_DESCRIPTORS_MAX : 0);
-	write_be32(w, unit->thin ? (granularity ? granularity : 1) : 0);
-	write_be32(w, unit->thin ? 0x80000000 : 0); /* UGAVALID, UNMAP GRANULARITY ALIGNMENT 0 */
+	write_be32(w, granularity);
+	write_be32(w, granularity ? 0x80000000 : 0); /* UGAVALID, UNMAP GRANULARITY ALIGNMENT 0 */
 	write_be64(w, unit_write_same_max(unit));
 	write_space(w, 20);
 }
