@@ -90,9 +90,12 @@ static const struct api_operation operations[] = {
 	{ .name = "StorageGateway_20130630.DeleteChapCredentials",
 		MEMBERS(pair_members),
 		.handle = api_delete_chap_credentials },
-	{ .name = "Portcullis_20261122.ListTargets", .handle = api_list_targets },
+	{ .name = "Portcullis_20261122.ListTargets",
+		.read_only = true,
+		.handle = api_list_targets },
 	{ .name = "Portcullis_20261122.ListSessions",
 		MEMBERS(filter_members),
+		.read_only = true,
 		.handle = api_list_sessions },
 };
 

@@ -47,6 +47,7 @@ struct api_operation {
 	const char *name; /* with the API version's prefix */
 	const struct api_member *members;
 	size_t member_count;
+	bool read_only; /* changes nothing and tells no secret: for read-only access keys too */
 	/* Ends the call, at once or later, with one of the functions below. */
 	void (*handle)(struct api_call *call);
 };
