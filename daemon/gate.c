@@ -10,7 +10,7 @@
 #include "conf/state.h"
 #include "daemon/clock.h"
 #include "daemon/closing.h"
-#include "daemon/mailbox.h"
+#include "daemon/jobs.h"
 #include "daemon/target.h"
 #include "daemon/worker.h"
 
@@ -21,23 +21,22 @@
 struct gate {
 	struct state *state;
 	struct workers *workers;
-	struct mailbox *mailbox;
 };
 
-/* One change under way, beside the caller's struct: how it is woken and what it closes. */
+/* One change on its way, beside the caller's struct: its turn and what it closes. */
 struct step {
-	struct mail mail;
+	struct job job; /* first: the queue hands it back */
 	struct closure closure;
 	struct credential_change *change;
 	enum change_result result;
 };
 
-struct gate *gate_new(struct state *state, struct workers *workers, struct mailbox *mailbox)
+struct gate *gate_new(struct state *state, struct workers *workers)
 {
 	struct gate *gate = calloc(1, sizeof(*gate));
 
 	if (gate)
-		*gate = (struct gate){ .state = state, .workers = workers, .mailbox = mailbox };
+		*gate = (struct gate){ .state = state, .workers = workers };
 	return gate;
 }
 
@@ -45,8 +44,6 @@ void gate_free(struct gate *gate)
 {
 	free(gate);
 }
-
-static void gate_begin(struct gate *gate, struct credential_change *change);
 
 static void gate_log(const struct credential_change *change, enum change_result result)
 {
@@ -64,21 +61,17 @@ static void gate_log(const struct credential_change *change, enum change_result 
 		(unsigned long long)(clock_now() - change->started));
 }
 
-/* Tells the asker, then lets the next change of this target begin. */
+/* Tells the asker, then lets the target's next job begin. */
 static void gate_end(struct step *step)
 {
 	struct credential_change *change = step->change;
-	struct target *target = change->target;
-	struct gate *gate = change->gate;
 
 	gate_log(change, step->result);
-	target->changes = change->next;
+	jobs_end(&step->job);
 	secret_wipe(&change->record.initiator_secret, sizeof(change->record.initiator_secret));
 	secret_wipe(&change->record.target_secret, sizeof(change->record.target_secret));
 	change->done(change, step->result);
 	free(step);
-	if (target->changes)
-		gate_begin(gate, target->changes);
 }
 
 static void gate_closed(struct closure *closure)
@@ -148,13 +141,12 @@ static bool gate_publish(
 	return true;
 }
 
-static void gate_run(struct mail *mail, void *receiver)
+static void gate_run(struct job *job)
 {
-	struct step *step = (struct step *)mail;
+	struct step *step = (struct step *)job;
 	struct credential_change *change = step->change;
 	struct credential_set *new = NULL;
 	char why[STATE_ERROR_SIZE];
-	(void)receiver;
 
 	change->started = clock_now();
 	struct credential_set *old = target_credentials(change->target);
@@ -172,26 +164,14 @@ static void gate_run(struct mail *mail, void *receiver)
 		gate_end(step);
 }
 
-static void gate_begin(struct gate *gate, struct credential_change *change)
+void gate_change(struct gate *gate, struct credential_change *change)
 {
 	struct step *step = calloc(1, sizeof(*step));
 
 	if (!step)
 		abort(); /* nothing has been touched; a daemon without 200 bytes serves nobody */
-	step->change = change;
-	step->mail.deliver = gate_run;
-	mailbox_post(gate->mailbox, &step->mail);
-}
-
-void gate_change(struct gate *gate, struct credential_change *change)
-{
-	struct credential_change **last = &change->target->changes;
-
 	change->gate = gate;
-	change->next = NULL;
-	while (*last)
-		last = &(*last)->next;
-	*last = change;
-	if (change->target->changes == change)
-		gate_begin(gate, change);
+	step->change = change;
+	step->job.run = gate_run;
+	jobs_add(&change->target->jobs, &step->job);
 }

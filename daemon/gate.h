@@ -14,7 +14,6 @@
 
 struct gate;
 struct target;
-struct mailbox;
 struct state;
 struct workers;
 
@@ -38,14 +37,13 @@ struct credential_change {
 
 	/* The gate's own. */
 	struct gate *gate;
-	struct credential_change *next;
 	uint64_t started; /* ms */
 	uint64_t generation;
 	unsigned sessions; /* closed by this change */
 };
 
-/* All that is passed is borrowed; `mailbox` is the main thread's. NULL when out of memory. */
-struct gate *gate_new(struct state *state, struct workers *workers, struct mailbox *mailbox);
+/* All that is passed is borrowed. NULL when out of memory. */
+struct gate *gate_new(struct state *state, struct workers *workers);
 /* No change may be under way. NULL is fine. */
 void gate_free(struct gate *gate);
 /* Never calls `done` before it returns. */

@@ -14,6 +14,7 @@ libdaemon_a_SOURCES += daemon/control_client.h daemon/control_client.c
 libdaemon_a_SOURCES += daemon/control_socket.h daemon/control_socket.c
 libdaemon_a_SOURCES += daemon/gate.h daemon/gate.c
 libdaemon_a_SOURCES += daemon/host.c
+libdaemon_a_SOURCES += daemon/jobs.h daemon/jobs.c
 libdaemon_a_SOURCES += daemon/json.h daemon/json.c
 libdaemon_a_SOURCES += daemon/limits.h daemon/limits.c
 libdaemon_a_SOURCES += daemon/mailbox.h daemon/mailbox.c

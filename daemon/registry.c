@@ -22,6 +22,7 @@ struct registry {
 	size_t count;
 	struct registered *names, *arns;
 	struct target discovery;
+	struct mailbox *mailbox; /* the main thread's */
 };
 
 static int target_init(struct target *target)
@@ -135,6 +136,7 @@ static int registry_add(struct registry *registry, const struct config *config,
 		return -1;
 	registry->count++;
 	target->config = wanted;
+	target->jobs.mailbox = registry->mailbox;
 	target->name = wanted->name;
 	target->arn = wanted->arn;
 	target->authentication = wanted->authentication;
@@ -150,8 +152,8 @@ static int registry_add(struct registry *registry, const struct config *config,
 	return 0;
 }
 
-struct registry *registry_new(
-	const struct config *config, struct state *state, char error[CONFIG_ERROR_SIZE])
+struct registry *registry_new(const struct config *config, struct state *state,
+	struct mailbox *mailbox, char error[CONFIG_ERROR_SIZE])
 {
 	struct registry *registry = calloc(1, sizeof(*registry));
 
@@ -160,6 +162,7 @@ struct registry *registry_new(
 		free(registry);
 		return NULL;
 	}
+	registry->mailbox = mailbox;
 	registry->discovery.name = "";
 	registry->discovery.arn = "";
 	registry->discovery.authentication = AUTHENTICATION_NONE;

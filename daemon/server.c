@@ -148,6 +148,17 @@ static int server_watch_signals(struct server *server)
 	return server->stop_poll ? 0 : -1;
 }
 
+/* What OpenSSL refuses here (MD5 under FIPS, say) is not offered to initiators. */
+static void server_log_algorithms(void)
+{
+	static const unsigned algorithms[] = { CHAP_MD5, CHAP_SHA1, CHAP_SHA256, CHAP_SHA3_256 };
+
+	for (size_t i = 0; i < sizeof(algorithms) / sizeof(algorithms[0]); i++)
+		if (!chap_algorithm_supported(algorithms[i]))
+			log_warning("CHAP_A=%u (%s) is not offered: OpenSSL refuses it",
+				algorithms[i], chap_algorithm_name(algorithms[i]));
+}
+
 static int server_open_state(struct server *server, char error[CONFIG_ERROR_SIZE])
 {
 	char why[STATE_ERROR_SIZE];
@@ -190,11 +201,12 @@ static int server_build(struct server *server, char error[CONFIG_ERROR_SIZE])
 	server->base = event_base_new();
 	if (!server->base || server_watch_signals(server) < 0)
 		return -1;
+	server_log_algorithms();
 	server->mailbox = mailbox_new(server->base, server);
 	server->notify = notify_new(server->base);
 	if (!server->mailbox || !server->notify || server_open_state(server, error) < 0)
 		return -1;
-	server->registry = registry_new(config, server->state, error);
+	server->registry = registry_new(config, server->state, server->mailbox, error);
 	if (!server->registry)
 		return -1;
 	server->portals = portals_open(config, error);
@@ -204,7 +216,7 @@ static int server_build(struct server *server, char error[CONFIG_ERROR_SIZE])
 		server->portals, config->portal_count, error, CONFIG_ERROR_SIZE);
 	if (!server->workers)
 		return -1;
-	server->gate = gate_new(server->state, server->workers, server->mailbox);
+	server->gate = gate_new(server->state, server->workers);
 	return server->gate ? server_open_control(server, error) : -1;
 }
 

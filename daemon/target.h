@@ -9,6 +9,7 @@
 #include "auth/credentials.h"
 #include "conf/config.h"
 #include "conf/state.h"
+#include "daemon/jobs.h"
 #include "proto/iscsi/iscsi.h"
 
 #include <pthread.h>
@@ -68,14 +69,13 @@ struct target {
 	uint64_t lost_nexuses[NEXUS_MEMORY];
 	unsigned lost_nexus_next;
 
-	struct credential_change
-		*changes; /* the gate's own (main thread); the first is under way */
+	struct jobs jobs; /* what is done to it as a whole (main thread) */
 };
 
 /* Opens the LUNs' stores and loads the credentials. NULL with one line in `error` (a broken state file is
  * no failure: it is logged, and that target is served to nobody). */
-struct registry *registry_new(
-	const struct config *config, struct state *state, char error[CONFIG_ERROR_SIZE]);
+struct registry *registry_new(const struct config *config, struct state *state,
+	struct mailbox *mailbox, char error[CONFIG_ERROR_SIZE]);
 /* No connection may be left. NULL is fine. */
 void registry_free(struct registry *registry);
 
