@@ -4,10 +4,10 @@
  * sending data, sizes around every limit, a full queue, several LUNs, task management, NOP-Out and a
  * reconnect. Prints TAP.
  *
- *	iscsi_session iscsi://HOST:PORT/TARGET/0
+ *	iscsi_session INITIATOR iscsi://HOST:PORT/TARGET/0
  *
  * The target has LUN 0 and LUN 1, of any block size and at least 16 MiB each, and no LUN 2. All that
- * is on them is overwritten. CHAP as in libiscsi's environment variables.
+ * is on them is overwritten. CHAP as the URL or libiscsi's environment has it.
  */
 #include <inttypes.h>
 #include <iscsi/iscsi.h>
@@ -19,7 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define INITIATOR     "iqn.2026-11.example.portcullis:session"
 #define REPLY_SECONDS 30
 #define LARGEST       (4u << 20) /* bytes: portcullisd's MAXIMUM TRANSFER LENGTH */
 #define QUEUED        64u
@@ -100,12 +99,12 @@ static bool measure(struct disk *disk, int lun)
 	return finish(task) && capacity;
 }
 
-static bool disk_open(struct disk *disk, const char *url, const struct manner *manner)
+static bool disk_open(struct disk *disk, char **arguments, const struct manner *manner)
 {
-	*disk = (struct disk){ .iscsi = iscsi_create_context(INITIATOR) };
+	*disk = (struct disk){ .iscsi = iscsi_create_context(arguments[0]) };
 	if (!disk->iscsi)
 		return fail("no context");
-	disk->url = iscsi_parse_full_url(disk->iscsi, url);
+	disk->url = iscsi_parse_full_url(disk->iscsi, arguments[1]);
 	if (!disk->url)
 		return fail("bad URL");
 	iscsi_set_targetname(disk->iscsi, disk->url->target);
@@ -410,11 +409,11 @@ static const struct {
 
 #define CASES (sizeof(cases) / sizeof(cases[0]))
 
-static bool run(const char *url, const struct manner *manner,
+static bool run(char **arguments, const struct manner *manner,
 	bool (*test)(struct disk *disk, uint8_t *data), uint8_t *data)
 {
 	struct disk disk;
-	bool passed = disk_open(&disk, url, manner) && test(&disk, data);
+	bool passed = disk_open(&disk, arguments, manner) && test(&disk, data);
 
 	if (!passed)
 		printf("# %s (%s)\n", reason, disk.iscsi ? iscsi_get_error(disk.iscsi) : "");
@@ -427,8 +426,8 @@ int main(int argc, char **argv)
 	uint8_t *data = calloc(1, LARGEST);
 	unsigned failed = 0, number = 0;
 
-	if (argc != 2 || !data) {
-		fputs("usage: iscsi_session iscsi://HOST:PORT/TARGET/0\n", stderr);
+	if (argc != 3 || !data) {
+		fputs("usage: iscsi_session INITIATOR iscsi://HOST:PORT/TARGET/0\n", stderr);
 		return 2;
 	}
 	printf("1..%zu\n", MANNERS + CASES);
@@ -439,10 +438,10 @@ int main(int argc, char **argv)
 		if (number < MANNERS) {
 			struct manner manner = manner_of(number);
 			manner_name(name, sizeof(name), number);
-			passed = run(argv[1], &manner, sizes, data);
+			passed = run(argv + 1, &manner, sizes, data);
 		} else {
 			snprintf(name, sizeof(name), "%s", cases[number - MANNERS].name);
-			passed = run(argv[1], &usual, cases[number - MANNERS].run, data);
+			passed = run(argv + 1, &usual, cases[number - MANNERS].run, data);
 		}
 		printf("%sok %u - %s\n", passed ? "" : "not ", number + 1, name);
 		fflush(stdout);

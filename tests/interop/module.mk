@@ -1,13 +1,14 @@
-# An initiator on libiscsi for the demo and the tests beside it.
+# Foreign initiators, and the project's own clients on libiscsi: one for the demo and the tests, one for the tests alone.
 if HAVE_LIBISCSI
-check_PROGRAMS += tests/interop/iscsi_io
+check_PROGRAMS += tests/interop/iscsi_io tests/interop/iscsi_session
 endif
 tests_interop_iscsi_io_SOURCES = tests/interop/iscsi_io.c
 tests_interop_iscsi_io_CFLAGS = $(TEST_CFLAGS) $(LIBISCSI_CFLAGS)
 tests_interop_iscsi_io_LDADD = $(LIBISCSI_LIBS)
-if HAVE_LIBISCSI
-check_PROGRAMS += tests/interop/iscsi_session
-endif
 tests_interop_iscsi_session_SOURCES = tests/interop/iscsi_session.c
 tests_interop_iscsi_session_CFLAGS = $(TEST_CFLAGS) $(LIBISCSI_CFLAGS)
 tests_interop_iscsi_session_LDADD = $(LIBISCSI_LIBS)
+INTEROP_TESTS = tests/interop/test_libiscsi_tools.py tests/interop/test_qemu.py
+EXTRA_DIST += tests/interop/common.py
+dist_check_SCRIPTS += $(INTEROP_TESTS)
+TESTS += $(INTEROP_TESTS)
