@@ -139,6 +139,23 @@ START_TEST(a_hanging_store_does_not_stop_another)
 }
 END_TEST
 
+/* More than the completion ring has room for: the rest waits inside, and none is lost. */
+START_TEST(more_requests_than_the_ring_holds_wait_inside)
+{
+	enum { COUNT = 9000 };
+	struct pipe_store store;
+	struct store_queue *queue = queue_of(_i);
+	pipe_open(&store);
+	for (unsigned i = 0; i < COUNT; i += 1000)
+		let_go(&store, 1000);
+	struct store_request *requests = submit_many(&store, queue, COUNT);
+	rig_wait(queue, &finished, COUNT);
+	free(requests);
+	pipe_close(&store);
+	store_queue_free(queue);
+}
+END_TEST
+
 START_TEST(the_descriptor_is_readable_while_something_is_finished)
 {
 	struct pipe_store store;
@@ -423,6 +440,7 @@ int main(void)
 	TCase *tcase = tcase_create("both queues");
 	tcase_set_timeout(tcase, 60);
 	tcase_add_loop_test(tcase, a_hanging_store_does_not_stop_another, 0, RIG_QUEUES);
+	tcase_add_loop_test(tcase, more_requests_than_the_ring_holds_wait_inside, 0, RIG_QUEUES);
 	tcase_add_loop_test(
 		tcase, the_descriptor_is_readable_while_something_is_finished, 0, RIG_QUEUES);
 	tcase_add_loop_test(tcase, nothing_is_handed_over_before_flush, 0, RIG_QUEUES);

@@ -289,24 +289,13 @@ static void hold(struct fault_store *fault, struct store_request *request)
 	pthread_cond_signal(&fault->changed);
 }
 
-/* Whether a request of its kind is held still, which it must not overtake. Under the lock. */
-static bool is_behind(const struct fault_store *fault, enum store_op op)
-{
-	unsigned kind = OP(op) & CHANGES ? CHANGES : OP(op);
-	for (const struct held *held = fault->first; held; held = held->next)
-		if (OP(held->request->op) & kind)
-			return true;
-	return false;
-}
-
 static enum store_step fault_submit(struct store_request *request)
 {
 	struct fault_store *fault = fault_of(request->store);
 	pthread_mutex_lock(&fault->lock);
 	read_orders(fault);
 	struct orders orders = fault->orders;
-	bool held = orders.delay_ms || orders.stalled & OP(request->op) ||
-		    is_behind(fault, request->op);
+	bool held = orders.delay_ms || orders.stalled & OP(request->op);
 	if (held)
 		hold(fault, request);
 	pthread_mutex_unlock(&fault->lock);

@@ -11,9 +11,10 @@
  *   eio-read eio-write eio-flush enospc         requests fail, without any effect
  *
  * -write and enospc mean WRITE, DISCARD and ZERO. What was held is judged again when it is let go,
- * and is let go in its order. A CONTROL that is missing or empty changes nothing (so truncating and
- * writing it is no race); the beginning is `ok`. Unknown words abort. CONTROL.held always contains the number of
- * requests held, in decimal, so that a test can wait for them.
+ * the oldest first; what comes meanwhile may overtake it, as on any disk. A CONTROL that is missing
+ * or empty changes nothing (so truncating and writing it is no race); the beginning is `ok`. Unknown
+ * words abort. CONTROL.held always contains the number of requests held, in decimal, so that a test
+ * can wait for them.
  */
 #ifndef PORTCULLIS_TESTS_STORE_FAULT_STORE_H
 #define PORTCULLIS_TESTS_STORE_FAULT_STORE_H
