@@ -8,7 +8,8 @@ tests_interop_iscsi_io_LDADD = $(LIBISCSI_LIBS)
 tests_interop_iscsi_session_SOURCES = tests/interop/iscsi_session.c
 tests_interop_iscsi_session_CFLAGS = $(TEST_CFLAGS) $(LIBISCSI_CFLAGS)
 tests_interop_iscsi_session_LDADD = $(LIBISCSI_LIBS)
-INTEROP_TESTS = tests/interop/test_libiscsi_tools.py tests/interop/test_qemu.py
+INTEROP_TESTS = tests/interop/test_libiscsi_tools.py tests/interop/test_qemu.py \
+	tests/interop/test_tshark.py tests/interop/test_digests.py
 EXTRA_DIST += tests/interop/common.py
 dist_check_SCRIPTS += $(INTEROP_TESTS)
 TESTS += $(INTEROP_TESTS)
