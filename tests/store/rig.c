@@ -51,6 +51,8 @@ void rig_prepare(void)
 		mount("none", "tiny", "tmpfs", 0, "size=2m") ||
 		mount("none", "large", "tmpfs", 0, "size=64m"))
 		printf("# no tmpfs can be mounted: its rows are left out\n");
+	if (!rig_has_uring())
+		printf("# io_uring is forbidden: its rows run over threads too\n");
 }
 
 static int remove_entry(const char *path, const struct stat *stat, int type, struct FTW *where)
@@ -74,9 +76,18 @@ int rig_main(Suite *suite)
 	return status;
 }
 
+bool rig_has_uring(void)
+{
+	struct store_queue *queue = store_queue_new(STORE_QUEUE_URING, 1);
+	bool has = queue != NULL;
+
+	store_queue_free(queue);
+	return has;
+}
+
 enum store_queue_kind rig_queue_kind(int row)
 {
-	return row % RIG_QUEUES ? STORE_QUEUE_THREADS : STORE_QUEUE_URING;
+	return row % RIG_QUEUES || !rig_has_uring() ? STORE_QUEUE_THREADS : STORE_QUEUE_URING;
 }
 
 int rig_loop(const char *backing, char path[64])

@@ -37,7 +37,9 @@ struct rig {
 /* Adds `test` for every row whose medium and queue this machine has; says which it leaves out. */
 void rig_add_rows(TCase *tcase, const TTest *test);
 
-/* The queue of a row. */
+/* Whether the kernel lets us use io_uring. */
+bool rig_has_uring(void);
+/* The queue of a row; where io_uring is forbidden, as in most containers, always threads. */
 enum store_queue_kind rig_queue_kind(int row);
 
 /* Opens an empty store of RIG_SIZE with blocks of 512, and a queue. */
