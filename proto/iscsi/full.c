@@ -217,15 +217,26 @@ void full_begin(struct iscsi_conn *conn, uint64_t now)
 		conn_arm(conn, TIMER_PEER, now);
 }
 
+/*
+ * Section 11.4.11: the window has grown and no PDU has told. The response to a task management function
+ * will tell soon, but an initiator before a closed window should not wait for it.
+ */
+static void tell_window(struct iscsi_conn *conn, uint64_t now)
+{
+	bool closed = conn->max_cmd_sn_sent + 1 == conn->exp_cmd_sn;
+
+	if (conn->phase != ISCSI_PHASE_FULL || conn->identity.discovery ||
+		conn->max_cmd_sn == conn->max_cmd_sn_sent || (conn->tmfs && !closed))
+		return;
+	send_nop_in(conn, RESERVED_TAG, RESERVED_TAG, NULL, 0, now);
+}
+
 void full_settle(struct iscsi_conn *conn, uint64_t now)
 {
 	sequence_run(conn, now);
 	command_unpark(conn, now);
 	tmf_settle(conn, now);
-	/* Section 11.4.11: the window has grown and no PDU told. */
-	if (conn->phase == ISCSI_PHASE_FULL && !conn->identity.discovery &&
-		conn->max_cmd_sn != conn->max_cmd_sn_sent)
-		send_nop_in(conn, RESERVED_TAG, RESERVED_TAG, NULL, 0, now);
+	tell_window(conn, now);
 }
 
 static bool is_incomplete(const struct iscsi_task *task)

@@ -124,9 +124,10 @@ enum scsi_answer scsi_task_parse(struct scsi_task *task)
 static void answer_data(struct scsi_task *task, uint32_t whole, uint8_t first)
 {
 	task->in_length = whole < task->length ? whole : task->length;
-	memset(task->buffer, 0, task->in_length);
-	if (task->in_length > 0)
+	if (task->in_length > 0) {
+		memset(task->buffer, 0, task->in_length);
 		task->buffer[0] = first;
+	}
 }
 
 static void run(struct scsi_task *task)
@@ -137,7 +138,8 @@ static void run(struct scsi_task *task)
 	assert(task->length == 0 || (task->buffer && task->buffer_size >= task->length));
 	switch (task->cdb[0]) {
 	case 0x28:
-		memcpy(task->buffer, place, task->length);
+		if (task->length > 0)
+			memcpy(task->buffer, place, task->length);
 		task->in_length = task->length;
 		break;
 	case 0x2a:

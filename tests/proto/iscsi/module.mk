@@ -53,7 +53,13 @@ tests_proto_iscsi_check_discovery_LDADD = $(LOGIN_TEST_LIBS)
 
 # The full feature phase, over a device server of the tests' own.
 if HAVE_CHECK
-FULL_TESTS = tests/proto/iscsi/check_sequence tests/proto/iscsi/check_direction
+FULL_TESTS = tests/proto/iscsi/check_sequence \
+	tests/proto/iscsi/check_direction \
+	tests/proto/iscsi/check_data \
+	tests/proto/iscsi/check_command \
+	tests/proto/iscsi/check_errors \
+	tests/proto/iscsi/check_tmf \
+	tests/proto/iscsi/check_close
 check_PROGRAMS += $(FULL_TESTS)
 TESTS += $(FULL_TESTS)
 check_LIBRARIES += libtranscript.a
@@ -70,3 +76,18 @@ tests_proto_iscsi_check_sequence_LDADD = $(FULL_TEST_LIBS)
 tests_proto_iscsi_check_direction_SOURCES = tests/proto/iscsi/check_direction.c
 tests_proto_iscsi_check_direction_CFLAGS = $(TEST_CFLAGS)
 tests_proto_iscsi_check_direction_LDADD = $(FULL_TEST_LIBS)
+tests_proto_iscsi_check_data_SOURCES = tests/proto/iscsi/check_data.c
+tests_proto_iscsi_check_data_CFLAGS = $(TEST_CFLAGS)
+tests_proto_iscsi_check_data_LDADD = $(FULL_TEST_LIBS)
+tests_proto_iscsi_check_command_SOURCES = tests/proto/iscsi/check_command.c
+tests_proto_iscsi_check_command_CFLAGS = $(TEST_CFLAGS)
+tests_proto_iscsi_check_command_LDADD = $(FULL_TEST_LIBS)
+tests_proto_iscsi_check_errors_SOURCES = tests/proto/iscsi/check_errors.c
+tests_proto_iscsi_check_errors_CFLAGS = $(TEST_CFLAGS)
+tests_proto_iscsi_check_errors_LDADD = $(FULL_TEST_LIBS)
+tests_proto_iscsi_check_tmf_SOURCES = tests/proto/iscsi/check_tmf.c
+tests_proto_iscsi_check_tmf_CFLAGS = $(TEST_CFLAGS)
+tests_proto_iscsi_check_tmf_LDADD = $(FULL_TEST_LIBS)
+tests_proto_iscsi_check_close_SOURCES = tests/proto/iscsi/check_close.c
+tests_proto_iscsi_check_close_CFLAGS = $(TEST_CFLAGS)
+tests_proto_iscsi_check_close_LDADD = $(FULL_TEST_LIBS)

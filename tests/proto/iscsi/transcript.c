@@ -543,9 +543,8 @@ void expect_read(struct transcript *t, uint32_t itt, uint32_t lba, uint32_t leng
 	do {
 		pdu = expect(t, OP_DATA_IN);
 		ck_assert_uint_eq(pdu->itt, itt);
-		for (uint32_t i = 0; i < pdu->length; i++)
-			ck_assert_uint_eq(
-				pdu->data[i], the_double.disk[lba * DOUBLE_BLOCK + offset + i]);
+		const uint8_t *place = the_double.disk + (size_t)lba * DOUBLE_BLOCK + offset;
+		ck_assert_int_eq(memcmp(pdu->data, place, pdu->length), 0);
 		offset += pdu->length;
 	} while (!(pdu->bhs[BHS_FLAGS] & DATA_IN_STATUS));
 	ck_assert_uint_eq(offset, length);

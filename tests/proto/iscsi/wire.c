@@ -214,7 +214,9 @@ void wire_take(struct wire *wire, uint64_t now)
 	while ((count = iscsi_conn_output(wire->conn, vectors,
 			wire->seed ? 1 + (int)(wire_random(&wire->seed) % 7) : 7)) > 0) {
 		size_t most = wire->seed && wire_random(&wire->seed) % 2
-				      ? 1 + wire_random(&wire->seed) % 200
+				      ? 1 + wire_random(&wire->seed) %
+							(wire->conn->parameters.initiator_max_recv /
+								5)
 				      : SIZE_MAX;
 		size_t sent = 0;
 		for (int i = 0; i < count && sent < most; i++) {

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The data of commands, both ways: proto/iscsi/command.c, dataout.c. The rules of R2T and Data-In
+ * sequences are checked by the harness on every PDU. */
+#include "tests/proto/iscsi/scenario.h"
+
+/* --- the four cases of InitialR2T and ImmediateData, section 13.11 [DATA-01] --- */
+
+static void adjust_r2t_immediate(struct iscsi_parameters *parameters)
+{
+	parameters->initial_r2t = true;
+	parameters->immediate_data = true;
+}
+
+static void adjust_r2t_only(struct iscsi_parameters *parameters)
+{
+	parameters->initial_r2t = true;
+	parameters->immediate_data = false;
+}
+
+static void adjust_unsolicited(struct iscsi_parameters *parameters)
+{
+	parameters->initial_r2t = false;
+	parameters->immediate_data = true;
+}
+
+static void adjust_unsolicited_only(struct iscsi_parameters *parameters)
+{
+	parameters->initial_r2t = false;
+	parameters->immediate_data = false;
+}
+
+static void adjust_digests(struct iscsi_parameters *parameters)
+{
+	adjust_unsolicited(parameters);
+	parameters->header_digest = parameters->data_digest = true;
+}
+
+/* Unsolicited data in all lengths that the session's terms allow, and the rest by R2T. */
+static void legal_write(
+	struct transcript *t, uint32_t lba, uint16_t blocks, uint32_t immediate, bool unsolicited)
+{
+	const uint8_t *data = new_data();
+	uint32_t edtl = blocks * DOUBLE_BLOCK, at = immediate;
+	uint32_t first = edtl < t->conn->parameters.first_burst_length
+				 ? edtl
+				 : t->conn->parameters.first_burst_length;
+	uint32_t itt = put_write(t, lba, blocks, data, immediate, !unsolicited);
+
+	if (unsolicited) {
+		for (uint32_t data_sn = 0; at < first; data_sn++) {
+			uint32_t length = first - at < 700 ? first - at : 700;
+			put_data_out(t, itt, RESERVED_TAG, data_sn, at, data, length,
+				at + length == first);
+			at += length;
+		}
+	}
+	while (at < edtl) {
+		const struct wire_pdu *r2t = expect(t, OP_R2T);
+		ck_assert_uint_eq(get_be32(r2t->bhs + BHS_OFFSET), at);
+		at += get_be32(r2t->bhs + BHS_RESIDUAL);
+		put_solicited(t, r2t, data, 1000);
+	}
+	must_leave(expect_good(t, itt), 0, 0);
+	expect_nothing(t);
+	must_be_written(lba, edtl);
+	double_reset();
+}
+
+static void write_by_r2t(struct transcript *t)
+{
+	for (uint16_t blocks = 1; blocks <= 24; blocks += 7)
+		legal_write(t, blocks, blocks, 0, false);
+	/* Unsolicited data of either kind is refused after its last PDU. */
+	const uint8_t *data = new_data();
+	uint32_t itt = put_write(t, 0, 1, data, 512, true);
+	must_leave(expect_sense(t, itt, SENSE_UNEXPECTED_UNSOLICITED_DATA), 'U', 512);
+	itt = put_write(t, 0, 2, data, 0, false);
+	put_data_out(t, itt, RESERVED_TAG, 0, 0, data, 512, false);
+	expect_nothing(t);
+	put_data_out(t, itt, RESERVED_TAG, 1, 512, data, 512, true);
+	must_leave(expect_sense(t, itt, SENSE_UNEXPECTED_UNSOLICITED_DATA), 'U', 1024);
+	must_be_untouched(0, 2048);
+	ck_assert_uint_eq(the_double.executed, 0);
+}
+
+static void write_immediate(struct transcript *t)
+{
+	static const uint16_t immediate[] = { 0, 1, 511, 512, 513, 2048 };
+
+	for (unsigned i = 0; i < 6; i++)
+		legal_write(t, i, 12, immediate[i], false); /* [DATA-03] */
+	legal_write(t, 3, 2, 1024, false);
+	const uint8_t *data = new_data();
+	uint32_t itt = put_write(t, 0, 4, data, 512, false);
+	put_data_out(t, itt, RESERVED_TAG, 0, 512, data, 1536, true);
+	expect_sense(t, itt, SENSE_UNEXPECTED_UNSOLICITED_DATA);
+	must_be_untouched(0, 2048);
+}
+
+static void write_unsolicited(struct transcript *t)
+{
+	static const uint16_t immediate[] = { 0, 1, 512, 2047, 2048 };
+
+	for (unsigned i = 0; i < 5; i++) {
+		legal_write(t, i, 12, immediate[i], false);
+		if (immediate[i] < 2048)
+			legal_write(t, i, 12, immediate[i], true);
+	}
+	legal_write(t, 0, 2, 512, true); /* all of it below FirstBurstLength */
+}
+
+static void write_unsolicited_only(struct transcript *t)
+{
+	legal_write(t, 1, 12, 0, true);
+	legal_write(t, 1, 12, 0, false);
+	legal_write(t, 1, 3, 0, true);
+	uint32_t itt = put_write(t, 0, 1, new_data(), 512, true);
+	expect_sense(t, itt, SENSE_UNEXPECTED_UNSOLICITED_DATA);
+	must_be_untouched(0, 512);
+}
+
+/* --- wrong amounts [DATA-02], [DATA-05] --- */
+
+static void wrong_unsolicited_amount(struct transcript *t)
+{
+	static const struct {
+		uint16_t blocks;
+		uint32_t immediate, more;
+	} amounts[] = {
+		{ 12, 0, 2047 },
+		{ 12, 0, 2049 },
+		{ 12, 512, 1535 },
+		{ 12, 512, 1537 },
+		{ 2, 0, 1023 },
+		{ 2, 0, 1025 },
+		{ 2, 512, 0 },
+		{ 12, 2048, 1 },
+	};
+	const uint8_t *data = new_data();
+	uint32_t itt;
+
+	for (unsigned i = 0; i < sizeof(amounts) / sizeof(amounts[0]); i++) {
+		itt = put_write(t, 0, amounts[i].blocks, data, amounts[i].immediate, false);
+		expect_nothing(t);
+		put_data_out(
+			t, itt, RESERVED_TAG, 0, amounts[i].immediate, data, amounts[i].more, true);
+		must_leave(expect_sense(t, itt, SENSE_NOT_ENOUGH_UNSOLICITED_DATA), 'U',
+			amounts[i].blocks * DOUBLE_BLOCK);
+	}
+	itt = put_write(t, 0, 12, data, 2049, true);
+	expect_sense(t, itt, SENSE_NOT_ENOUGH_UNSOLICITED_DATA);
+	itt = put_write(t, 0, 1, data, 513, true);
+	expect_sense(t, itt, SENSE_NOT_ENOUGH_UNSOLICITED_DATA);
+	must_be_untouched(0, 12 * 512);
+	ck_assert_uint_eq(the_double.executed, 0);
+}
+
+/* One Data-Out that answers an R2T of 4096 bytes at 0 wrongly; all are followed by a right end. */
+static void wrong_solicited(struct transcript *t)
+{
+	static const struct {
+		uint32_t data_sn, offset, length;
+		bool final;
+	} wrong[] = {
+		{ 1, 0, 1024, false },   /* DataSN from 1 */
+		{ 0, 1, 1023, false },   /* offset + 1 */
+		{ 0, 512, 1024, false }, /* a gap */
+		{ 0, 0xffffff00, 256, false },
+		{ 0, 0, 4097, false }, /* too much */
+		{ 0, 0, 1024, true },  /* F too early */
+		{ 0xffffffff, 0, 4, false },
+	};
+	const uint8_t *data = new_data();
+
+	for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		uint8_t bhs[BHS_SIZE] = { OP_DATA_OUT, wrong[i].final ? FINAL : 0 };
+		uint32_t itt = put_write(t, 0, 16, data, 0, true);
+		const struct wire_pdu *r2t = expect(t, OP_R2T);
+
+		put_be64(bhs + BHS_LUN, 0);
+		put_be32(bhs + BHS_ITT, itt);
+		put_be32(bhs + BHS_TTT, r2t->ttt);
+		put_be32(bhs + BHS_DATA_SN, wrong[i].data_sn);
+		put_be32(bhs + BHS_OFFSET, wrong[i].offset);
+		put_pdu(t, bhs, data, wrong[i].length);
+		if (wrong[i].final) {
+			t->tasks[t->task_count - 1].outstanding = 0;
+		} else {
+			expect_nothing(t);
+			put_data_out(t, itt, r2t->ttt, 1, 4000, data, 96, true);
+		}
+		must_leave(expect_sense(t, itt, SENSE_NOT_ENOUGH_UNSOLICITED_DATA), 'U', 8192);
+		expect_nothing(t);
+	}
+	must_be_untouched(0, 8192);
+	ck_assert_uint_eq(the_double.executed, 0);
+}
+
+static void late_final(struct transcript *t)
+{
+	const uint8_t *data = new_data();
+	uint32_t itt = put_write(t, 0, 8, data, 0, true);
+	const struct wire_pdu *r2t = expect(t, OP_R2T);
+
+	/* All the data without F: the end is not assumed. A zero-length PDU may bring it [DATA-07]. */
+	put_data_out(t, itt, r2t->ttt, 0, 0, data, 0, false);
+	put_data_out(t, itt, r2t->ttt, 1, 0, data, 4096, false);
+	expect_nothing(t);
+	put_data_out(t, itt, r2t->ttt, 2, 4096, data, 0, true);
+	expect_good(t, itt);
+	must_be_written(0, 4096);
+}
+
+static void foreign_tags(struct transcript *t)
+{
+	const uint8_t *data = new_data();
+	uint32_t itt = put_write(t, 0, 8, data, 0, true);
+	const struct wire_pdu *r2t = expect(t, OP_R2T);
+	uint32_t read = put_read(t, 1, 1);
+
+	/* The task is not touched by what is not its own [ERR-06], [ERR-11]. */
+	put_data_out(t, itt, r2t->ttt + 1, 0, 0, data, 4096, false);
+	expect_read(t, read, 1, 512);
+	expect_reject(t, REJECT_INVALID_FIELD);
+	put_data_out(t, itt, RESERVED_TAG, 0, 0, data, 4096, false);
+	expect_reject(t, REJECT_INVALID_FIELD);
+	put_data_out(t, itt + 77, 0x1234, 0, 0, data, 4096, true);
+	expect_reject(t, REJECT_INVALID_FIELD);
+	t->lun = (uint64_t)DOUBLE_LUN_B << 48;
+	uint32_t other = put_write(t, 100, 8, data, 0, true);
+	const struct wire_pdu *other_r2t = expect(t, OP_R2T);
+	ck_assert_uint_ne(other_r2t->ttt, r2t->ttt);
+	put_data_out(t, itt, other_r2t->ttt, 0, 0, data, 4096, false);
+	expect_reject(t, REJECT_INVALID_FIELD);
+	/* The LUN may be left out [DATA-06], but not be another's. */
+	t->tasks[t->task_count - 1].lun = 0;
+	put_data_out(t, other, other_r2t->ttt, 0, 0, data, 1000, false);
+	t->tasks[t->task_count - 1].lun = 7ull << 48;
+	put_data_out(t, other, other_r2t->ttt, 1, 1000, data, 3096, false);
+	expect_reject(t, REJECT_INVALID_FIELD);
+	t->tasks[t->task_count - 1].lun = 0;
+	put_data_out(t, other, other_r2t->ttt, 1, 1000, data, 3096, true);
+	expect_good(t, other);
+	put_solicited(t, r2t, data, 4096);
+	expect_good(t, itt);
+	/* Late copies of data for a task that is over are dropped in silence. */
+	put_data_out(t, itt, r2t->ttt, 0, 0, data, 512, true);
+	put_data_out(t, itt, RESERVED_TAG, 0, 0, data, 512, true);
+	expect_nothing(t);
+}
+
+static void adjust_many_r2t(struct iscsi_parameters *parameters)
+{
+	parameters->max_outstanding_r2t = 3;
+	parameters->max_burst_length = 1024;
+}
+
+static void outstanding(struct transcript *t)
+{
+	const uint8_t *data = new_data();
+	const struct wire_pdu *r2t[8];
+	uint32_t itt = put_write(t, 0, 15, data, 512, true);
+
+	for (unsigned i = 0; i < 3; i++)
+		r2t[i] = expect(t, OP_R2T);
+	expect_nothing(t);
+	for (unsigned i = 0; i < 7; i++) {
+		put_solicited(t, r2t[i], data, 300);
+		if (i + 3 < 7)
+			r2t[i + 3] = expect(t, OP_R2T);
+		else if (i < 6)
+			expect_nothing(t);
+	}
+	expect_good(t, itt);
+	must_be_written(0, 15 * 512);
+	/* Out of order: within a task they must be answered as they came. */
+	itt = put_write(t, 100, 6, data, 0, true);
+	for (unsigned i = 0; i < 3; i++)
+		r2t[i] = expect(t, OP_R2T);
+	put_solicited(t, r2t[1], data, 2000);
+	t->tasks[t->task_count - 1].outstanding++;
+	expect_reject(t, REJECT_INVALID_FIELD);
+	for (unsigned i = 0; i < 3; i++)
+		put_solicited(t, r2t[i], data, 2000);
+	expect_good(t, itt);
+	must_be_written(100, 6 * 512);
+}
+
+/* An error found early waits for the data that is still due [DATA-08], [RES-03]. */
+static void error_waits_for_data(struct transcript *t)
+{
+	const uint8_t *data = new_data();
+	uint32_t itt = put_write(t, DOUBLE_BLOCKS - 1, 12, data, 512, false);
+
+	expect_nothing(t);
+	put_data_out(t, itt, RESERVED_TAG, 0, 512, data, 1000, false);
+	expect_nothing(t);
+	put_data_out(t, itt, RESERVED_TAG, 1, 1512, data, 536, true);
+	must_leave(expect_sense(t, itt, SCSI_SENSE(5, 0x21, 0)), 'U', 6144);
+	/* No data due: at once, and no R2T. */
+	itt = put_write(t, DOUBLE_BLOCKS - 1, 12, data, 512, true);
+	must_leave(expect_sense(t, itt, SCSI_SENSE(5, 0x21, 0)), 'U', 6144);
+	the_double.attention = UA_NEXUS_LOSS;
+	itt = put_write(t, 0, 12, data, 2048, true);
+	must_leave(expect_sense(t, itt, UA_NEXUS_LOSS), 'U', 6144);
+	/* With R2Ts out: an error in the first does not end the task before the last is answered. */
+	must_be_untouched(0, 6144);
+}
+
+static void error_waits_for_r2ts(struct transcript *t)
+{
+	const uint8_t *data = new_data();
+	const struct wire_pdu *r2t[3];
+	uint32_t itt = put_write(t, 0, 12, data, 0, true);
+
+	for (unsigned i = 0; i < 3; i++)
+		r2t[i] = expect(t, OP_R2T);
+	put_data_out(t, itt, r2t[0]->ttt, 0, 0, data, 512, true);
+	expect_nothing(t);
+	put_solicited(t, r2t[1], data, 1024);
+	expect_nothing(t);
+	put_solicited(t, r2t[2], data, 1024);
+	expect_sense(t, itt, SENSE_NOT_ENOUGH_UNSOLICITED_DATA);
+	must_be_untouched(0, 6144);
+}
+
+/* --- Data-In --- */
+
+static void reads(struct transcript *t)
+{
+	static const uint16_t blocks[] = { 1, 2, 3, 7, 8, 9, 64 };
+
+	for (unsigned i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++)
+		expect_read(t, put_read(t, i * 3, blocks[i]), i * 3, blocks[i] * DOUBLE_BLOCK);
+}
+
+static void adjust_odd(struct iscsi_parameters *parameters)
+{
+	parameters->initiator_max_recv = 513;
+	parameters->max_burst_length = 1027;
+}
+
+static void adjust_least(struct iscsi_parameters *parameters)
+{
+	parameters->initiator_max_recv = 512;
+	parameters->max_burst_length = 1024;
+	parameters->header_digest = parameters->data_digest = true;
+}
+
+static void adjust_largest(struct iscsi_parameters *parameters)
+{
+	parameters->initiator_max_recv = 16777215;
+	parameters->max_burst_length = 16777215;
+	parameters->first_burst_length = 16777215;
+	parameters->initial_r2t = false;
+}
+
+static void big_read(struct transcript *t)
+{
+	expect_read(t, put_read(t, 0, 2048), 0, 1 << 20); /* [DATA-09] */
+}
+
+static void largest(struct transcript *t)
+{
+	uint8_t bhs[BHS_SIZE];
+	uint32_t itt = put_read(t, 0, 8192); /* [DATA-17] */
+
+	expect_read(t, itt, 0, 4u << 20);
+	/* EDTL beyond all bounds: room is made for what the command takes, no more. */
+	const uint8_t *data = new_data();
+	itt = new_write(t, bhs, 0, 1);
+	put_be32(bhs + BHS_EDTL, 0xffffffff);
+	bhs[BHS_FLAGS] |= FINAL;
+	put_command(t, bhs, data, 512);
+	must_leave(expect_good(t, itt), 'U', 0xffffffff - 512);
+	must_be_written(0, 512);
+}
+
+static const struct scenario scenarios[] = {
+	{ "[DATA-01] R2T alone", .run = write_by_r2t, .adjust = adjust_r2t_only },
+	{ "[DATA-01] [DATA-03] immediate data", .run = write_immediate,
+		.adjust = adjust_r2t_immediate },
+	{ "[DATA-01] unsolicited data", .run = write_unsolicited, .adjust = adjust_unsolicited },
+	{ "[DATA-01] unsolicited, not immediate", .run = write_unsolicited_only,
+		.adjust = adjust_unsolicited_only },
+	{ "[DATA-01] [ERR-01] with digests", .run = write_unsolicited, .adjust = adjust_digests },
+	{ "[DATA-02] [RES-07] wrong amount unsolicited", .run = wrong_unsolicited_amount,
+		.adjust = adjust_unsolicited },
+	{ "[DATA-05] [RES-07] wrong answers to R2T", .run = wrong_solicited },
+	{ "[DATA-07] F late, empty segments", .run = late_final },
+	{ "[DATA-05] [DATA-06] [ERR-11] foreign tags", .run = foreign_tags },
+	{ "[DATA-04] outstanding R2Ts", .run = outstanding, .adjust = adjust_many_r2t },
+	{ "[DATA-08] [RES-03] errors wait for data", .run = error_waits_for_data,
+		.adjust = adjust_unsolicited },
+	{ "[DATA-08] errors wait for R2Ts", .run = error_waits_for_r2ts,
+		.adjust = adjust_many_r2t },
+	{ "[DATA-09] reads", .run = reads },
+	{ "[DATA-09] reads in odd pieces", .run = reads, .adjust = adjust_odd },
+	{ "[DATA-09] [ERR-01] a big read in small pieces", .run = big_read,
+		.adjust = adjust_least },
+	{ "[DATA-17] the largest of all", .run = largest, .adjust = adjust_largest },
+};
+
+int main(void)
+{
+	return scenarios_run("data", scenarios, sizeof(scenarios) / sizeof(scenarios[0]));
+}
