@@ -80,6 +80,11 @@ struct config *config_load(const char *file, char error[CONFIG_ERROR_SIZE]);
 /* NULL is fine. */
 void config_free(struct config *config);
 
+/* A deep copy of one target, owned by the caller; NULL when out of memory. */
+struct config_target *config_target_copy(const struct config_target *target);
+/* Of a copy. NULL is fine. */
+void config_target_free(struct config_target *target);
+
 #define CONFIG_ADDRESS_SIZE 46 /* the longest numeric address and its NUL */
 
 /* Splits "127.0.0.1:80" or "[::1]:80" (numeric, port 0..65535). 0, or -1 if it is neither. */

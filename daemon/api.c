@@ -10,6 +10,7 @@
 #include "base/secret.h"
 #include "daemon/api_operation.h"
 #include "daemon/json.h"
+#include "daemon/registry.h"
 #include "daemon/target.h"
 
 #include <stdio.h>

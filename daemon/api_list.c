@@ -9,6 +9,7 @@
 #include "auth/chap.h"
 #include "base/encode.h"
 #include "daemon/sessions.h"
+#include "daemon/registry.h"
 #include "daemon/target.h"
 
 #include <stdlib.h>

@@ -7,6 +7,7 @@
 #include "daemon/address.h"
 #include "daemon/clock.h"
 #include "daemon/connection.h"
+#include "daemon/registry.h"
 
 #include <openssl/rand.h>
 #include <stdio.h>
@@ -27,19 +28,20 @@ static struct iscsi_login_status host_login_begin(
 {
 	struct connection *connection = owner;
 	struct registry *registry = connection->worker->workers->registry;
-	struct target *target = identity->target[0] ? registry_find(registry, identity->target)
-						    : registry_discovery(registry);
+	struct target_terms found;
 
 	*terms = (struct iscsi_login_terms){ .portal_group_tag = connection->entry.group,
 		.target_alias = "" };
-	if (!target)
-		return (struct iscsi_login_status){ 2, 3 };
 	connection->entry.identity = identity;
-	if (!target_enter(target, &connection->entry, &connection->credentials))
-		return (struct iscsi_login_status){ 3, 1 };
-	terms->credentials = connection->credentials;
-	terms->chap_required = target_requires_chap(target, connection->credentials);
-	terms->chap_offered = terms->chap_required;
+	enum registry_entry answer = registry_enter(
+		registry, identity->target, &connection->entry, &found);
+	if (answer != REGISTRY_ENTERED)
+		return answer == REGISTRY_UNKNOWN ? (struct iscsi_login_status){ 2, 3 }
+						  : (struct iscsi_login_status){ 3, 1 };
+	connection->credentials = found.credentials;
+	terms->credentials = found.credentials;
+	terms->chap_required = found.requires_chap;
+	terms->chap_offered = found.requires_chap;
 	return (struct iscsi_login_status){ 0, 0 };
 }
 
@@ -93,24 +95,33 @@ static enum iscsi_admission host_login_admit(
 
 /* --- discovery --- */
 
+/* One discovery: who asks, and at which of its addresses. */
+struct discovery {
+	const struct connection *connection;
+	struct sockaddr_storage local;
+	iscsi_discovered *each;
+	void *context;
+};
+
 /*
  * Names the target at the portal that was used first, then at the others. A wildcard portal is
  * told as the address this peer reached us at, with its port; never as 0.0.0.0 or [::].
  */
-static void discover_target(const struct connection *connection, const struct target *target,
-	const struct sockaddr *local, iscsi_discovered *each, void *context)
+static void discover_target(void *context, const char *target)
 {
+	const struct discovery *discovery = context;
+	const struct connection *connection = discovery->connection;
 	const struct workers *workers = connection->worker->workers;
 	char text[ADDRESS_TEXT_SIZE], address[ADDRESS_TEXT_SIZE + 8];
 
 	snprintf(address, sizeof(address), "%s,%u", connection->portal, connection->entry.group);
-	each(context, target->name, address);
+	discovery->each(discovery->context, target, address);
 	for (size_t i = 0; i < workers->portal_count; i++) {
 		struct sockaddr_storage other = workers->portals[i].address;
 		if (address_is_any((struct sockaddr *)&other)) {
-			if (local->sa_family != other.ss_family)
+			if (discovery->local.ss_family != other.ss_family)
 				continue;
-			memcpy(&other, local, sizeof(other));
+			other = discovery->local;
 			address_set_port((struct sockaddr *)&other,
 				address_port(
 					(const struct sockaddr *)&workers->portals[i].address));
@@ -119,25 +130,20 @@ static void discover_target(const struct connection *connection, const struct ta
 		if (strcmp(text, connection->portal) == 0)
 			continue;
 		snprintf(address, sizeof(address), "%s,%u", text, workers->portals[i].group);
-		each(context, target->name, address);
+		discovery->each(discovery->context, target, address);
 	}
 }
 
 static void host_discover(void *owner, const char *name, iscsi_discovered *each, void *context)
 {
 	const struct connection *connection = owner;
-	struct registry *registry = connection->worker->workers->registry;
-	struct sockaddr_storage local = { .ss_family = AF_UNSPEC };
-	socklen_t length = sizeof(local);
+	struct discovery discovery = { .connection = connection, .each = each, .context = context };
+	socklen_t length = sizeof(discovery.local);
 
-	if (getsockname(connection->fd, (struct sockaddr *)&local, &length) < 0)
+	if (getsockname(connection->fd, (struct sockaddr *)&discovery.local, &length) < 0)
 		return;
-	for (size_t i = 0; i < registry_count(registry); i++) {
-		const struct target *target = registry_at(registry, i);
-		if (!name || strcmp(name, target->name) == 0)
-			discover_target(
-				connection, target, (const struct sockaddr *)&local, each, context);
-	}
+	registry_each_name(
+		connection->worker->workers->registry, name, discover_target, &discovery);
 }
 
 /* --- task management beyond one's own session --- */

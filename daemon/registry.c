@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * All targets with their logical units, made from the configuration at start. Lookups go through
- * two hashes that never change while workers run, so they take no lock.
+ * All targets with their logical units. The main thread alone changes it; workers look targets up
+ * when somebody logs in or discovers, under a read lock. A target that is taken out is freed when
+ * the last of its connections has left.
  */
+#include "daemon/registry.h"
+
 #include "base/log.h"
-#include "daemon/target.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,23 +14,32 @@
 #include <uthash.h>
 
 struct registered {
-	struct target target;
-	struct store **stores; /* as many as the configuration has LUNs */
+	struct target target;  /* first */
+	struct store **stores; /* as many as its configuration has LUNs, in that order */
 	UT_hash_handle by_name, by_arn;
 };
 
 struct registry {
-	struct registered *all;
+	pthread_rwlock_t lock; /* what workers may see: `all`, `count`, `names` */
+	struct registered **all;
 	size_t count;
 	struct registered *names, *arns;
 	struct target discovery;
+	struct state *state;
 	struct mailbox *mailbox; /* the main thread's */
+	uint16_t group;          /* the portal group that target port names carry */
 };
 
-static int target_init(struct target *target)
+static struct registered *registered_of(struct target *target)
+{
+	return (struct registered *)target;
+}
+
+static int target_init(struct target *target, struct mailbox *mailbox)
 {
 	for (size_t i = 0; i < SESSION_BUCKETS; i++)
 		TAILQ_INIT(&target->entries[i]);
+	target->jobs.mailbox = mailbox;
 	return pthread_mutex_init(&target->lock, NULL) ? -1 : 0;
 }
 
@@ -38,15 +49,15 @@ static bool store_is_used(const struct registry *registry, uint64_t identity)
 	if (!identity)
 		return false;
 	for (size_t i = 0; i < registry->count; i++) {
-		const struct registered *one = &registry->all[i];
-		for (size_t n = 0; one->stores && n < one->target.config->lun_count; n++)
+		const struct registered *one = registry->all[i];
+		for (size_t n = 0; n < one->target.config->lun_count; n++)
 			if (one->stores[n] && store_identity(one->stores[n]) == identity)
 				return true;
 	}
 	return false;
 }
 
-static struct store *lun_open(const struct registry *registry, const struct config *config,
+static struct store *lun_open(const struct registry *registry, const char *file,
 	const struct config_target *target, const struct config_lun *lun,
 	char error[CONFIG_ERROR_SIZE])
 {
@@ -61,12 +72,12 @@ static struct store *lun_open(const struct registry *registry, const struct conf
 	struct store *store = store_open(&wanted, why);
 
 	if (!store) {
-		snprintf(error, CONFIG_ERROR_SIZE, "%s:%d: %s", config->file, lun->line, why);
+		snprintf(error, CONFIG_ERROR_SIZE, "%s:%d: %s", file, lun->line, why);
 		return NULL;
 	}
 	if (store_is_used(registry, store_identity(store))) {
 		snprintf(error, CONFIG_ERROR_SIZE, "%s:%d: %s is the file of another LUN already",
-			config->file, lun->line, lun->path);
+			file, lun->line, lun->path);
 		store_close(store);
 		return NULL;
 	}
@@ -78,41 +89,75 @@ static struct store *lun_open(const struct registry *registry, const struct conf
 	return store;
 }
 
-static struct scsi_device *device_open(const struct registry *registry, const struct config *config,
-	struct registered *one, char error[CONFIG_ERROR_SIZE])
+static void unit_describe(
+	struct scsi_unit_config *unit, const struct config_lun *lun, struct store *store)
 {
-	const struct config_target *target = one->target.config;
-	struct scsi_unit_config *units = calloc(target->lun_count, sizeof(*units));
-	struct scsi_device *device = NULL;
+	*unit = (struct scsi_unit_config){
+		.lun = lun->lun,
+		.store = store,
+		.block_size = lun->block_size,
+		.physical_block_size = lun->physical_block_size,
+		.read_only = lun->read_only,
+	};
+	snprintf(unit->serial, sizeof(unit->serial), "%s", lun->serial);
+	memcpy(unit->naa, lun->naa, sizeof(unit->naa));
+}
 
-	if (!units || !one->stores)
-		goto out;
-	for (size_t i = 0; i < target->lun_count; i++) {
-		const struct config_lun *lun = &target->luns[i];
-		struct store *store = lun_open(registry, config, target, lun, error);
-		if (!store)
-			goto out;
-		one->stores[i] = store;
-		units[i] = (struct scsi_unit_config){
-			.lun = lun->lun,
-			.store = store,
-			.block_size = lun->block_size,
-			.physical_block_size = lun->physical_block_size,
-			.read_only = lun->read_only,
-		};
-		snprintf(units[i].serial, sizeof(units[i].serial), "%s", lun->serial);
-		memcpy(units[i].naa, lun->naa, sizeof(units[i].naa));
-	}
+/* The device over stores that are open. NULL when out of memory. */
+static struct scsi_device *device_make(
+	const struct registry *registry, const struct config_target *target, struct store **stores)
+{
+	struct scsi_unit_config *units = calloc(target->lun_count + 1, sizeof(*units));
+
+	if (!units)
+		return NULL;
+	for (size_t i = 0; i < target->lun_count; i++)
+		unit_describe(&units[i], &target->luns[i], stores[i]);
 	const struct scsi_device_config wanted = {
 		.target_name = target->name,
-		.portal_group_tag = config->portal_count ? config->portals[0].group : 1,
+		.portal_group_tag = registry->group,
 		.units = units,
 		.unit_count = target->lun_count,
 	};
-	device = scsi_device_new(&wanted);
-out:
+	struct scsi_device *device = scsi_device_new(&wanted);
 	free(units);
 	return device;
+}
+
+static void stores_close(struct store **stores, size_t count)
+{
+	for (size_t i = 0; stores && i < count; i++)
+		store_close(stores[i]);
+	free(stores);
+}
+
+/* Opens all LUNs of a target; NULL with a line in `error`. */
+static struct store **stores_open(const struct registry *registry, const char *file,
+	const struct config_target *target, char error[CONFIG_ERROR_SIZE])
+{
+	struct store **stores = calloc(target->lun_count + 1, sizeof(struct store *));
+
+	for (size_t i = 0; stores && i < target->lun_count; i++) {
+		stores[i] = lun_open(registry, file, target, &target->luns[i], error);
+		if (!stores[i]) {
+			stores_close(stores, target->lun_count);
+			return NULL;
+		}
+	}
+	return stores;
+}
+
+static void registered_free(struct registered *one)
+{
+	if (!one)
+		return;
+	scsi_device_free(one->target.device);
+	if (one->target.config)
+		stores_close(one->stores, one->target.config->lun_count);
+	config_target_free(one->target.config);
+	credential_set_unref(one->target.credentials);
+	pthread_mutex_destroy(&one->target.lock);
+	free(one);
 }
 
 /* A broken state file closes this target alone (K9). */
@@ -126,31 +171,177 @@ static void target_load(struct target *target, struct state *state)
 	log_error("target=%s is served to nobody: %s", target->name, why);
 }
 
-static int registry_add(struct registry *registry, const struct config *config,
-	const struct config_target *wanted, struct state *state, char error[CONFIG_ERROR_SIZE])
+static struct registered *registered_new(const struct registry *registry, const char *file,
+	const struct config_target *wanted, char error[CONFIG_ERROR_SIZE])
 {
-	struct registered *one = &registry->all[registry->count];
-	struct target *target = &one->target;
+	struct registered *one = calloc(1, sizeof(*one));
 
-	if (target_init(target) < 0)
+	snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
+	if (!one || target_init(&one->target, registry->mailbox) < 0) {
+		free(one);
+		return NULL;
+	}
+	one->target.config = config_target_copy(wanted);
+	if (one->target.config)
+		one->stores = stores_open(registry, file, wanted, error);
+	if (one->stores)
+		one->target.device = device_make(registry, wanted, one->stores);
+	if (!one->target.device) {
+		registered_free(one);
+		return NULL;
+	}
+	one->target.name = one->target.config->name;
+	one->target.arn = one->target.config->arn;
+	one->target.authentication = wanted->authentication;
+	target_load(&one->target, registry->state);
+	return one;
+}
+
+struct target *registry_add(struct registry *registry, const char *file,
+	const struct config_target *wanted, char error[CONFIG_ERROR_SIZE])
+{
+	struct registered *one = registered_new(registry, file, wanted, error);
+	struct registered **all = one ? realloc(registry->all,
+						(registry->count + 1) * sizeof(struct registered *))
+				      : NULL;
+
+	if (!all) {
+		registered_free(one);
+		return NULL;
+	}
+	pthread_rwlock_wrlock(&registry->lock);
+	registry->all = all;
+	registry->all[registry->count++] = one;
+	HASH_ADD_KEYPTR(by_name, registry->names, one->target.name, strlen(one->target.name), one);
+	pthread_rwlock_unlock(&registry->lock);
+	HASH_ADD_KEYPTR(by_arn, registry->arns, one->target.arn, strlen(one->target.arn), one);
+	log_info("target=%s luns=%zu credentials=%zu", one->target.name, wanted->lun_count,
+		one->target.credentials ? credential_set_count(one->target.credentials) : 0);
+	return &one->target;
+}
+
+void registry_unlist(struct registry *registry, struct target *target)
+{
+	struct registered *one = registered_of(target);
+	size_t at = 0;
+
+	while (registry->all[at] != one)
+		at++;
+	pthread_rwlock_wrlock(&registry->lock);
+	registry->count--;
+	memmove(&registry->all[at], &registry->all[at + 1],
+		(registry->count - at) * sizeof(struct registered *));
+	HASH_DELETE(by_name, registry->names, one);
+	pthread_rwlock_unlock(&registry->lock);
+	HASH_DELETE(by_arn, registry->arns, one);
+}
+
+void registry_discard(struct target *target)
+{
+	registered_free(registered_of(target));
+}
+
+/* --- changing the LUNs of a target that stays --- */
+
+int registry_lun_add(struct registry *registry, struct target *target, const char *file,
+	const struct config_lun *lun, char error[CONFIG_ERROR_SIZE])
+{
+	struct registered *one = registered_of(target);
+	struct config_target *old = target->config;
+	struct scsi_unit_config unit;
+
+	/* The list that a copy would have with one more, at its place by number. */
+	struct config_lun *luns = calloc(old->lun_count + 1, sizeof(*luns));
+	struct store **stores = calloc(old->lun_count + 2, sizeof(struct store *));
+	struct store *store = luns && stores ? lun_open(registry, file, old, lun, error) : NULL;
+	if (!store) {
+		free(luns);
+		free(stores);
 		return -1;
-	registry->count++;
-	target->config = wanted;
-	target->jobs.mailbox = registry->mailbox;
-	target->name = wanted->name;
-	target->arn = wanted->arn;
-	target->authentication = wanted->authentication;
-	one->stores = calloc(wanted->lun_count, sizeof(struct store *));
-	target->device = device_open(registry, config, one, error);
-	if (!target->device)
+	}
+	size_t at = 0;
+	while (at < old->lun_count && old->luns[at].lun < lun->lun)
+		at++;
+	for (size_t i = 0; i <= old->lun_count; i++) {
+		luns[i] = i == at ? *lun : old->luns[i - (i > at)];
+		stores[i] = i == at ? store : one->stores[i - (i > at)];
+	}
+	struct config_target wanted = *old;
+	wanted.luns = luns;
+	wanted.lun_count = old->lun_count + 1;
+	struct config_target *config = config_target_copy(&wanted);
+	free(luns);
+	unit_describe(&unit, lun, store);
+	if (!config || scsi_device_add(target->device, &unit) < 0) {
+		snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
+		config_target_free(config);
+		store_close(store);
+		free(stores);
 		return -1;
-	target_load(target, state);
-	HASH_ADD_KEYPTR(by_name, registry->names, target->name, strlen(target->name), one);
-	HASH_ADD_KEYPTR(by_arn, registry->arns, target->arn, strlen(target->arn), one);
-	log_info("target=%s luns=%zu credentials=%zu", target->name, wanted->lun_count,
-		target->credentials ? credential_set_count(target->credentials) : 0);
+	}
+	free(one->stores);
+	one->stores = stores;
+	registry_target_configure(target, config);
 	return 0;
 }
+
+void registry_target_configure(struct target *target, struct config_target *config)
+{
+	struct config_target *old = target->config;
+
+	/* Its name and ARN are the target's own for its whole life: they move from copy to copy. */
+	char *name = config->name, *arn = config->arn;
+	config->name = old->name;
+	config->arn = old->arn;
+	old->name = name;
+	old->arn = arn;
+	target->config = config;
+	config_target_free(old);
+}
+
+int registry_lun_grow(
+	struct target *target, size_t index, uint64_t size, char error[CONFIG_ERROR_SIZE])
+{
+	struct registered *one = registered_of(target);
+	const struct config_lun *lun = &target->config->luns[index];
+	char why[STORE_ERROR_SIZE];
+
+	if (!store_grow(one->stores[index], size, why)) {
+		snprintf(error, CONFIG_ERROR_SIZE, "target=%s lun=%u: %s %s", target->name,
+			lun->lun, lun->path, why);
+		return -1;
+	}
+	scsi_device_grown(target->device, lun->lun);
+	return 0;
+}
+
+int registry_rebuild(struct registry *registry, struct target *target, const char *file,
+	const struct config_target *wanted, char error[CONFIG_ERROR_SIZE])
+{
+	struct registered *one = registered_of(target);
+
+	scsi_device_free(target->device);
+	target->device = NULL;
+	stores_close(one->stores, target->config->lun_count);
+	one->stores = calloc(target->config->lun_count + 1, sizeof(struct store *));
+	struct config_target *config = config_target_copy(wanted);
+	struct store **stores = config && one->stores ? stores_open(registry, file, wanted, error)
+						      : NULL;
+	struct scsi_device *device = stores ? device_make(registry, wanted, stores) : NULL;
+	if (!device) {
+		if (stores)
+			stores_close(stores, wanted->lun_count);
+		config_target_free(config);
+		return -1;
+	}
+	free(one->stores);
+	one->stores = stores;
+	target->device = device;
+	registry_target_configure(target, config);
+	return 0;
+}
+
+/* --- beginning, end, lookups --- */
 
 struct registry *registry_new(const struct config *config, struct state *state,
 	struct mailbox *mailbox, char error[CONFIG_ERROR_SIZE])
@@ -158,23 +349,23 @@ struct registry *registry_new(const struct config *config, struct state *state,
 	struct registry *registry = calloc(1, sizeof(*registry));
 
 	snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
-	if (!registry || target_init(&registry->discovery) < 0) {
+	if (!registry || target_init(&registry->discovery, mailbox) < 0) {
 		free(registry);
 		return NULL;
 	}
+	pthread_rwlock_init(&registry->lock, NULL);
+	registry->state = state;
 	registry->mailbox = mailbox;
+	registry->group = config->portal_count ? config->portals[0].group : 1;
 	registry->discovery.name = "";
 	registry->discovery.arn = "";
 	registry->discovery.authentication = AUTHENTICATION_NONE;
 	registry->discovery.credentials = credential_set_new(1);
-	registry->all = calloc(config->target_count + 1, sizeof(*registry->all));
-	if (!registry->all || !registry->discovery.credentials)
-		goto failed;
-	for (size_t i = 0; i < config->target_count; i++)
-		if (registry_add(registry, config, &config->targets[i], state, error) < 0)
-			goto failed;
-	return registry;
-failed:
+	bool whole = registry->discovery.credentials;
+	for (size_t i = 0; whole && i < config->target_count; i++)
+		whole = registry_add(registry, config->file, &config->targets[i], error);
+	if (whole)
+		return registry;
 	registry_free(registry);
 	return NULL;
 }
@@ -185,19 +376,44 @@ void registry_free(struct registry *registry)
 		return;
 	HASH_CLEAR(by_name, registry->names);
 	HASH_CLEAR(by_arn, registry->arns);
-	for (size_t i = 0; i < registry->count; i++) {
-		struct registered *one = &registry->all[i];
-		scsi_device_free(one->target.device);
-		for (size_t n = 0; one->stores && n < one->target.config->lun_count; n++)
-			store_close(one->stores[n]);
-		free(one->stores);
-		credential_set_unref(one->target.credentials);
-		pthread_mutex_destroy(&one->target.lock);
-	}
+	for (size_t i = 0; i < registry->count; i++)
+		registered_free(registry->all[i]);
 	credential_set_unref(registry->discovery.credentials);
 	pthread_mutex_destroy(&registry->discovery.lock);
+	pthread_rwlock_destroy(&registry->lock);
 	free(registry->all);
 	free(registry);
+}
+
+enum registry_entry registry_enter(struct registry *registry, const char *name,
+	struct session_entry *entry, struct target_terms *terms)
+{
+	struct registered *one = NULL;
+	struct target *target = &registry->discovery;
+	enum registry_entry answer = REGISTRY_UNKNOWN;
+
+	pthread_rwlock_rdlock(&registry->lock);
+	if (name[0]) {
+		HASH_FIND(by_name, registry->names, name, strlen(name), one);
+		target = one ? &one->target : NULL;
+	}
+	/* Inside the lock: a target that is taken out meanwhile knows of this login, or this login not of it. */
+	if (target)
+		answer = target_enter(target, entry, terms) ? REGISTRY_ENTERED : REGISTRY_NOT_NOW;
+	pthread_rwlock_unlock(&registry->lock);
+	return answer;
+}
+
+void registry_each_name(
+	struct registry *registry, const char *name, registry_named *each, void *context)
+{
+	pthread_rwlock_rdlock(&registry->lock);
+	for (size_t i = 0; i < registry->count; i++) {
+		const char *own = registry->all[i]->target.name;
+		if (!name || strcmp(name, own) == 0)
+			each(context, own);
+	}
+	pthread_rwlock_unlock(&registry->lock);
 }
 
 size_t registry_count(const struct registry *registry)
@@ -207,7 +423,7 @@ size_t registry_count(const struct registry *registry)
 
 struct target *registry_at(const struct registry *registry, size_t index)
 {
-	return &registry->all[index].target;
+	return &registry->all[index]->target;
 }
 
 struct target *registry_find(const struct registry *registry, const char *name)
@@ -226,11 +442,6 @@ struct target *registry_find_arn(const struct registry *registry, const char *ar
 	return one ? &one->target : NULL;
 }
 
-struct target *registry_discovery(struct registry *registry)
-{
-	return &registry->discovery;
-}
-
 const struct store_info *registry_store_info(const struct target *target, size_t index)
 {
 	const struct registered *one = (const struct registered *)target; /* its first member */
@@ -242,13 +453,14 @@ int registry_flush(struct registry *registry)
 {
 	int failed = 0;
 
-	for (size_t i = 0; i < registry->count; i++)
-		for (size_t n = 0; n < registry->all[i].target.config->lun_count; n++)
-			if (store_sync(registry->all[i].stores[n]) != STORE_OK) {
-				log_error("target=%s lun=%u: flush failed",
-					registry->all[i].target.name,
-					registry->all[i].target.config->luns[n].lun);
+	for (size_t i = 0; i < registry->count; i++) {
+		const struct registered *one = registry->all[i];
+		for (size_t n = 0; one->target.device && n < one->target.config->lun_count; n++)
+			if (store_sync(one->stores[n]) != STORE_OK) {
+				log_error("target=%s lun=%u: flush failed", one->target.name,
+					one->target.config->luns[n].lun);
 				failed = -1;
 			}
+	}
 	return failed;
 }

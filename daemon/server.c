@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "conf/state.h"
 #include "daemon/api.h"
+#include "daemon/apply.h"
 #include "daemon/clock.h"
 #include "daemon/closing.h"
 #include "daemon/control.h"
@@ -15,13 +16,14 @@
 #include "daemon/mailbox.h"
 #include "daemon/notify.h"
 #include "daemon/portals.h"
-#include "daemon/target.h"
+#include "daemon/registry.h"
 #include "daemon/worker.h"
 
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define STOP_MS      4500u /* closing takes no longer (K5), whatever peers and disks do */
 #define STOP_POLL_US 20000 /* how often lingering sockets are looked at */
@@ -43,6 +45,8 @@ struct server {
 	struct event *signals[SIGNALS];
 	struct event *stop_poll;
 	struct closure closing;
+	struct config *reloading; /* the new configuration while it is being applied */
+	bool reload_again;        /* asked for meanwhile */
 	bool stopping, closed;
 	bool stuck;          /* the store did not come to rest */
 	uint64_t stop_until; /* ms */
@@ -50,28 +54,76 @@ struct server {
 
 /* --- reload --- */
 
+static void server_reload(struct server *server);
+
+/* What only a restart can change. Targets are apply.c's. */
 static void reload_difference(void *context, const char *key, const char *before, const char *after)
 {
 	const struct server *server = context;
 
-	log_warning("%s: %s: \"%s\" -> \"%s\" takes a restart, the running value stays",
-		server->config->file, key, before, after);
+	if (strncmp(key, "targets[", strlen("targets[")) != 0)
+		log_warning("%s: %s: \"%s\" -> \"%s\" takes a restart, the running value stays",
+			server->config->file, key, before, after);
 }
 
-static void server_reload(evutil_socket_t number, short what, void *context)
+/* The running configuration is the old one with the new one's targets. */
+static void reload_done(void *context, const struct apply_result *result)
 {
 	struct server *server = context;
-	char error[CONFIG_ERROR_SIZE];
-	(void)number, (void)what;
+	struct config *after = server->reloading;
+	struct config_target *targets = server->config->targets;
+	size_t count = server->config->target_count;
 
+	server->config->targets = after->targets;
+	server->config->target_count = after->target_count;
+	after->targets = targets;
+	after->target_count = count;
+	config_free(after);
+	server->reloading = NULL;
+	if (result->added + result->changed + result->removed + result->failed == 0)
+		log_info("reload: the targets of %s are as they were", server->config->file);
+	else
+		log_info("reload: done targets_added=%u changed=%u removed=%u failed=%u",
+			result->added, result->changed, result->removed, result->failed);
+	notify_reloaded();
+	if (server->reload_again)
+		server_reload(server);
+}
+
+static void server_reload(struct server *server)
+{
+	char error[CONFIG_ERROR_SIZE];
+
+	server->reload_again = server->reloading;
+	if (server->reloading || server->stopping)
+		return;
 	notify_reloading();
 	struct config *config = config_load(server->config->file, error);
-	if (!config)
-		log_error("reload: %s; the running configuration stays", error);
-	else if (config_diff(server->config, config, reload_difference, server) == 0)
-		log_info("reload: %s is as it was", server->config->file);
+	if (config) {
+		config_diff(server->config, config, reload_difference, server);
+		const struct apply_config apply = {
+			.base = server->base,
+			.registry = server->registry,
+			.workers = server->workers,
+			.before = server->config,
+			.after = config,
+			.done = reload_done,
+			.context = server,
+		};
+		server->reloading = config;
+		if (apply_begin(&apply, error) == 0)
+			return;
+		server->reloading = NULL;
+	}
+	log_error("reload: %s; the running configuration stays", error);
 	config_free(config);
 	notify_reloaded();
+}
+
+static void server_on_hangup(evutil_socket_t number, short what, void *context)
+{
+	(void)number, (void)what;
+	server_reload(context);
 }
 
 /* --- stop --- */
@@ -135,7 +187,7 @@ static int server_watch_signals(struct server *server)
 	} handled[SIGNALS] = {
 		[ON_TERM] = { SIGTERM, server_stop },
 		[ON_INT] = { SIGINT, server_stop },
-		[ON_HUP] = { SIGHUP, server_reload },
+		[ON_HUP] = { SIGHUP, server_on_hangup },
 	};
 
 	for (int i = 0; i < SIGNALS; i++) {
@@ -277,6 +329,7 @@ void server_free(struct server *server)
 		event_free(server->stop_poll);
 	if (server->base)
 		event_base_free(server->base);
+	config_free(server->reloading);
 	config_free(server->config);
 	free(server);
 }

@@ -53,6 +53,35 @@ void target_publish_take(struct target *target, struct credential_set *set)
 	credential_set_unref(old);
 }
 
+void target_publish_policy_take(struct target *target, struct credential_set *set,
+	enum config_authentication authentication)
+{
+	pthread_mutex_lock(&target->lock);
+	struct credential_set *old = target->credentials;
+	target->credentials = set;
+	target->authentication = authentication;
+	pthread_mutex_unlock(&target->lock);
+	credential_set_unref(old);
+}
+
+void target_hold(struct target *target, bool held)
+{
+	pthread_mutex_lock(&target->lock);
+	target->held = held;
+	pthread_mutex_unlock(&target->lock);
+}
+
+bool target_is_idle(struct target *target)
+{
+	bool idle = true;
+
+	pthread_mutex_lock(&target->lock);
+	for (size_t i = 0; i < SESSION_BUCKETS; i++)
+		idle = idle && TAILQ_EMPTY(&target->entries[i]);
+	pthread_mutex_unlock(&target->lock);
+	return idle;
+}
+
 bool target_requires_chap(const struct target *target, const struct credential_set *set)
 {
 	if (target->authentication == AUTHENTICATION_NONE)
@@ -60,17 +89,19 @@ bool target_requires_chap(const struct target *target, const struct credential_s
 	return target->authentication == AUTHENTICATION_CHAP || credential_set_count(set) > 0;
 }
 
-bool target_enter(struct target *target, struct session_entry *entry, struct credential_set **set)
+bool target_enter(struct target *target, struct session_entry *entry, struct target_terms *terms)
 {
+	*terms = (struct target_terms){ .credentials = NULL };
 	pthread_mutex_lock(&target->lock);
-	*set = target->credentials ? credential_set_ref(target->credentials) : NULL;
-	if (*set) {
-		entry->generation = credential_set_generation(*set);
+	if (target->credentials && !target->held) {
+		terms->credentials = credential_set_ref(target->credentials);
+		terms->requires_chap = target_requires_chap(target, target->credentials);
+		entry->generation = credential_set_generation(target->credentials);
 		entry->target = target;
 		TAILQ_INSERT_TAIL(target_bucket(target, entry->identity), entry, link);
 	}
 	pthread_mutex_unlock(&target->lock);
-	return *set != NULL;
+	return terms->credentials != NULL;
 }
 
 /* Under the lock. */

@@ -58,10 +58,11 @@ struct target {
 	const char *name; /* "" = the place where unnamed discovery sessions register */
 	const char *arn;
 	enum config_authentication authentication;
-	const struct config_target *config; /* NULL for "" */
-	struct scsi_device *device;         /* NULL for "" */
+	struct config_target *config; /* its own copy, the main thread's; NULL for "" */
+	struct scsi_device *device;   /* NULL for "" */
 
 	pthread_mutex_t lock;
+	bool held; /* takes no login just now */
 	struct credential_set
 		*credentials; /* the newest; NULL = broken state: served to nobody (K9) */
 	struct session_list entries[SESSION_BUCKETS];
@@ -72,20 +73,6 @@ struct target {
 	struct jobs jobs; /* what is done to it as a whole (main thread) */
 };
 
-/* Opens the LUNs' stores and loads the credentials. NULL with one line in `error` (a broken state file is
- * no failure: it is logged, and that target is served to nobody). */
-struct registry *registry_new(const struct config *config, struct state *state,
-	struct mailbox *mailbox, char error[CONFIG_ERROR_SIZE]);
-/* No connection may be left. NULL is fine. */
-void registry_free(struct registry *registry);
-
-/* All targets, in an order of no meaning; index < count. Borrowed. */
-size_t registry_count(const struct registry *registry);
-struct target *registry_at(const struct registry *registry, size_t index);
-/* By normalised name or by ARN, compared whole; NULL if there is none. */
-struct target *registry_find(const struct registry *registry, const char *name);
-struct target *registry_find_arn(const struct registry *registry, const char *arn);
-
 /* A new reference to the newest set (held under the lock for load and increment only); NULL = broken. */
 struct credential_set *target_credentials(struct target *target);
 /* Publishes a set in one step and drops the old one (takes over the caller's reference; NULL = fail closed). The gate alone calls it. */
@@ -93,21 +80,26 @@ void target_publish_take(struct target *target, struct credential_set *set);
 /* Whether CHAP is demanded now, as ListTargets and the login see it. */
 bool target_requires_chap(const struct target *target, const struct credential_set *set);
 
-/* The store below a target's LUN number `index` in its configuration's order. */
-const struct store_info *registry_store_info(const struct target *target, size_t index);
-/* Writes all stores' caches to stable storage, blocking; on the way out. -1 if one failed (it is logged). */
-int registry_flush(struct registry *registry);
-
-/* Where unnamed discovery sessions register: a target without name, LUNs or credentials. */
-struct target *registry_discovery(struct registry *registry);
-
 /* --- what a connection does; on its worker's thread --- */
 
+/* What target_enter() tells a login: one view of the target, taken under one lock. */
+struct target_terms {
+	struct credential_set *credentials; /* a reference, the caller's */
+	bool requires_chap;
+};
+
 /*
- * Takes the newest set (a reference, the caller's) and enters the list as a login. false = the
- * target's state is broken: log in to nobody (0x0301).
+ * Takes the newest set and enters the list as a login. false = the target's state is broken, or it is being
+ * rebuilt: log in to nobody (0x0301).
  */
-bool target_enter(struct target *target, struct session_entry *entry, struct credential_set **set);
+bool target_enter(struct target *target, struct session_entry *entry, struct target_terms *terms);
+/* Whether no connection is left that names it, not even one whose commands are at the store. */
+bool target_is_idle(struct target *target);
+/* From now on (or no longer) it takes no login. */
+void target_hold(struct target *target, bool held);
+/* Publishes `set` (taken over) together with a new `authentication`, in one step. */
+void target_publish_policy_take(struct target *target, struct credential_set *set,
+	enum config_authentication authentication);
 /* Whether the set of target_enter() is still the newest (K4). */
 bool target_is_current(struct target *target, const struct session_entry *entry);
 

@@ -292,6 +292,7 @@ const struct store_operations store_file = {
 	.matches = file_matches,
 	.open = file_open,
 	.close = file_close,
+	.grow = file_grow,
 	.submit = file_submit,
 	.describe = file_describe,
 	.advance = file_advance,

@@ -29,5 +29,7 @@ static inline struct file_store *file_of(const struct store *store)
 bool file_open(
 	struct store *store, const struct store_config *config, char error[STORE_ERROR_SIZE]);
 void file_close(struct store *store);
+/* As store_operations.grow. */
+bool file_grow(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE]);
 
 #endif

@@ -47,6 +47,8 @@ struct store_operations {
 	bool (*open)(struct store *store, const struct store_config *config,
 		char error[STORE_ERROR_SIZE]);
 	void (*close)(struct store *store);
+	/* Makes room for `size` bytes; one line in `error`, without a path. NULL: cannot grow. */
+	bool (*grow)(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE]);
 	/* The first step; `step` and `progress` are 0. Must not block on a device for long. */
 	enum store_step (*submit)(struct store_request *request);
 	/* The system call of the present step. Any thread; NULL in a kind that never says STEP_IO.

@@ -101,6 +101,28 @@ void store_close(struct store *store)
 	free(store);
 }
 
+bool store_grow(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE])
+{
+	uint64_t now = store->info.size;
+
+	if (size % store->info.block_size || size > INT64_MAX)
+		snprintf(error, STORE_ERROR_SIZE,
+			"size is %llu bytes, expected a multiple of the block_size of %u",
+			(unsigned long long)size, store->info.block_size);
+	else if (size < now)
+		snprintf(error, STORE_ERROR_SIZE,
+			"size is %llu bytes, expected at least the %llu that it has",
+			(unsigned long long)size, (unsigned long long)now);
+	else if (!store->operations->grow)
+		snprintf(error, STORE_ERROR_SIZE, "a store of the kind \"%s\" cannot grow",
+			store->operations->kind);
+	else if (store->operations->grow(store, size, error)) {
+		store->info.size = size;
+		return true;
+	}
+	return false;
+}
+
 const struct store_info *store_info(const struct store *store)
 {
 	return &store->info;

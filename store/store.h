@@ -71,7 +71,7 @@ struct store_config {
 };
 
 struct store_info {
-	uint64_t size; /* bytes, whole blocks */
+	_Atomic uint64_t size; /* bytes, whole blocks; only ever grows */
 	uint32_t block_size;
 	bool read_only;
 	bool direct;         /* buffers must be aligned */
@@ -93,6 +93,12 @@ struct store_info {
 struct store *store_open(const struct store_config *config, char error[STORE_ERROR_SIZE]);
 /* No request may be under way. Flushes nothing. NULL is fine. */
 void store_close(struct store *store);
+/*
+ * Makes it `size` bytes long (whole blocks, not less than it is), while requests are under way; new blocks read as
+ * zeros. A file is enlarged, a file or block device that has grown is used as far as it reaches. false with one line in
+ * `error`; then it is as it was. One caller at a time.
+ */
+bool store_grow(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE]);
 /* Writes all that was completed to stable storage, blocking: for the way out, never for a worker. */
 enum store_error store_sync(struct store *store);
 /* What the store is; borrowed, valid until store_close(). */

@@ -46,6 +46,19 @@ static struct scsi_unit *unit_new(const struct scsi_unit_config *config)
 	return unit;
 }
 
+static int device_insert(struct scsi_device *device, const struct scsi_unit_config *config)
+{
+	struct scsi_unit *unit = unit_new(config);
+
+	if (!unit || device->units[unit->lun]) {
+		free(unit);
+		return -1;
+	}
+	device->units[unit->lun] = unit;
+	device->unit_count++;
+	return 0;
+}
+
 struct scsi_device *scsi_device_new(const struct scsi_device_config *config)
 {
 	if (strlen(config->target_name) > TARGET_NAME_MAX)
@@ -59,17 +72,33 @@ struct scsi_device *scsi_device_new(const struct scsi_device_config *config)
 	device->portal_group_tag = config->portal_group_tag;
 	snprintf(device->target_name, sizeof(device->target_name), "%s", config->target_name);
 	for (size_t i = 0; i < config->unit_count; i++) {
-		struct scsi_unit *unit = unit_new(&config->units[i]);
-
-		if (!unit || device->units[unit->lun]) {
-			free(unit);
+		if (device_insert(device, &config->units[i]) < 0) {
 			scsi_device_free(device);
 			return NULL;
 		}
-		device->units[unit->lun] = unit;
-		device->unit_count++;
 	}
 	return device;
+}
+
+int scsi_device_add(struct scsi_device *device, const struct scsi_unit_config *config)
+{
+	pthread_mutex_lock(&device->lock);
+	int failed = device_insert(device, config);
+	pthread_mutex_unlock(&device->lock);
+	if (!failed)
+		scsi_device_attention(device, -1, UA_LUNS_CHANGED, NULL);
+	return failed;
+}
+
+void scsi_device_grown(struct scsi_device *device, uint16_t lun)
+{
+	struct scsi_unit *unit = device->units[lun];
+	uint64_t blocks = unit->info->size >> unit->block_shift;
+
+	if (blocks <= unit->blocks)
+		return;
+	unit->blocks = blocks;
+	scsi_device_attention(device, lun, UA_CAPACITY_CHANGED, NULL);
 }
 
 void scsi_device_free(struct scsi_device *device)

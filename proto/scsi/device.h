@@ -17,7 +17,7 @@ struct scsi_unit {
 	uint16_t lun;
 	struct store *store;
 	const struct store_info *info;
-	uint64_t blocks; /* capacity */
+	_Atomic uint64_t blocks; /* capacity; only ever grows */
 	uint32_t block_size;
 	uint8_t block_shift;       /* log2 of block_size */
 	uint8_t physical_exponent; /* log2 of logical blocks per physical block */
@@ -29,11 +29,11 @@ struct scsi_unit {
 };
 
 struct scsi_device {
-	pthread_mutex_t lock; /* guards the list of nexuses */
+	pthread_mutex_t lock; /* guards the list of nexuses and who adds a unit */
 	struct scsi_nexus *nexuses;
-	struct scsi_unit
-		*units[SCSI_LUN_MAX]; /* fixed after scsi_device_new(); NULL where there is none */
-	size_t unit_count;
+	struct scsi_unit *_Atomic
+		units[SCSI_LUN_MAX]; /* NULL where there is none; one that is there stays */
+	atomic_size_t unit_count;
 	uint16_t portal_group_tag;
 	char target_name[TARGET_NAME_MAX + 1];
 };

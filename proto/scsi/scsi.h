@@ -80,6 +80,10 @@ struct scsi_device;
 struct scsi_device *scsi_device_new(const struct scsi_device_config *config);
 /* No nexus may be left. NULL is fine. */
 void scsi_device_free(struct scsi_device *device);
+/* Adds a unit while commands are under way; every nexus is told (3F/0E). 0, or -1 as scsi_device_new(). */
+int scsi_device_add(struct scsi_device *device, const struct scsi_unit_config *config);
+/* Its store has grown (store_grow()): the capacity follows, every nexus is told (2A/09). */
+void scsi_device_grown(struct scsi_device *device, uint16_t lun);
 /* Whether a LUN exists. `lun` is the 8-byte LUN field in host order (get_be64). */
 bool scsi_lun_exists(const struct scsi_device *device, uint64_t lun);
 /* The LUN number of a peripheral or flat-space LUN field; -1 for any other format or a number

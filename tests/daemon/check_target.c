@@ -68,7 +68,9 @@ static void enter(struct login *login, const char *initiator, uint8_t isid)
 	strncpy(login->identity.target, target.name, ISCSI_NAME_MAX);
 	login->identity.isid[5] = isid;
 	login->entry.identity = &login->identity;
-	ck_assert(target_enter(&target, &login->entry, &login->set));
+	struct target_terms terms;
+	ck_assert(target_enter(&target, &login->entry, &terms));
+	login->set = terms.credentials;
 }
 
 static enum iscsi_admission admit(struct login *login)
@@ -146,7 +148,8 @@ START_TEST(a_broken_target_takes_no_login)
 	ck_assert_int_eq(admit(&a), ISCSI_STALE);
 	leave(&a);
 	ck_assert_ptr_null(target_credentials(&target));
-	ck_assert(!target_enter(&target, &a.entry, &a.set));
+	struct target_terms terms;
+	ck_assert(!target_enter(&target, &a.entry, &terms));
 	publish(1);
 }
 END_TEST

@@ -10,6 +10,7 @@
 #include "daemon/api.h"
 #include "daemon/gate.h"
 #include "daemon/sessions.h"
+#include "daemon/registry.h"
 #include "daemon/target.h"
 
 #define ARN_PREFIX "arn:aws:storagegateway:us-east-1:111122223333:gateway/sgw-12A3456B/target/"

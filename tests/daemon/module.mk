@@ -1,5 +1,7 @@
 # The control endpoint: its operations, its socket, and both in a running daemon.
 EXTRA_DIST += tests/lib/portcullis.py tests/daemon/cases.json
+dist_check_SCRIPTS += tests/daemon/test_reload.py
+TESTS += tests/daemon/test_reload.py
 dist_check_SCRIPTS += tests/daemon/test_start_stop.py tests/daemon/test_peer_gone.py
 TESTS += tests/daemon/test_start_stop.py tests/daemon/test_peer_gone.py
 dist_check_SCRIPTS += tests/daemon/test_cases.py tests/daemon/test_control.py

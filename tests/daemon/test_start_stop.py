@@ -85,11 +85,11 @@ def reload(tap):
         with session(daemon).login() as one:
             one.ready()
             daemon.reload()
-            tap.ok(daemon.wait_log(r"reload: .* is as it was"), "SIGHUP with the same file says so")
+            tap.ok(daemon.wait_log(r"reload: .* as they were"), "SIGHUP with the same file says so")
             text = daemon.text
-            daemon.configure(text.replace('size = "16M"', 'size = "32M"'))
+            daemon.configure(text.replace('workers = 2', 'workers = 3'))
             daemon.reload()
-            tap.ok(daemon.wait_log(r"size.*takes a restart"), "what cannot be applied live is logged", daemon.log())
+            tap.ok(daemon.wait_log(r"workers.*takes a restart"), "what cannot be applied live is logged", daemon.log())
             daemon.configure(text + "nonsense = 1;\n")
             daemon.reload()
             tap.ok(daemon.wait_log(r"reload: .*portcullis\.conf:\d+: .*nonsense.*stays"), "a mistake is logged with its line", daemon.log())

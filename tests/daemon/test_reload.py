@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""SIGHUP applies a new configuration: targets and LUNs are added, grown, changed and taken out, and sessions of
+what did not change notice nothing. [SCSI-21 SCSI-20 ASY-02 SCSI-02]
+"""
+import os
+import re
+import struct
+import sys
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+import initiator  # noqa: E402
+import portcullis  # noqa: E402
+
+HOST = "iqn.1994-05.com.example:host"
+STAYS, CHANGES, COMES = ("iqn.2026-11.test:%s" % name for name in ("stays", "changes", "comes"))
+
+
+def lun(name, size="8M", more=""):
+    return 'path = "@DIR@/%s"; size = "%s"; %s' % (name, size, more)
+
+
+def log_in(daemon, name, secret=None, **options):
+    session = initiator.Session(*daemon.portals[0], target=name, name=HOST, secret=secret, **options).login()
+    session.ready()
+    return session
+
+
+def attempt(daemon, name, secret=None):
+    return initiator.attempt(*daemon.portals[0], target=name, name=HOST, secret=secret)
+
+
+def targets(*found):
+    return portcullis.config(list(found))
+
+
+def reload(daemon, text):
+    """Applies a configuration; the log's line about what came of it."""
+    done = len(re.findall("reload: ", daemon.log()))
+    daemon.configure(text)
+    daemon.reload()
+    finished = r"reload: (done .*|the targets .* as they were|.*stays$)"
+    initiator.wait_until(lambda: re.findall(finished, daemon.log()[daemon_mark(daemon, done):], re.M), 20)
+    return re.findall(finished, daemon.log()[daemon_mark(daemon, done):], re.M)[-1]
+
+
+def daemon_mark(daemon, number):
+    """Where in the log the line behind the first `number` reload lines begins."""
+    at = 0
+    for _ in range(number):
+        at = daemon.log().index("reload: ", at) + 1
+    return at
+
+
+def sense_of(session):
+    status, _, sense = session.scsi([0])
+    return (sense[2] & 15, sense[12], sense[13]) if status else None
+
+
+def capacity(session, number=0):
+    return struct.unpack(">I", session.scsi([0x25] + [0] * 9, read=8, lun=number)[1][:4])[0] + 1
+
+
+def luns(session):
+    data = session.scsi([0xa0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0], read=256)[1]
+    return [data[at + 1] for at in range(8, 8 + struct.unpack(">I", data[:4])[0], 8)]
+
+
+class Busy(threading.Thread):
+    """A session of the target that stays, never at rest."""
+
+    def __init__(self, daemon):
+        super().__init__()
+        self.session, self.done, self.failure, self.count = log_in(daemon, STAYS), threading.Event(), None, 0
+
+    def run(self):
+        try:
+            while not self.done.is_set():
+                data = struct.pack(">Q", self.count) * 64
+                if self.session.write10(3, data)[0] or self.session.read10(3, 1)[:2] != (0, data):
+                    raise AssertionError("a command failed")
+                self.count += 1
+        except Exception as error:  # whatever it is, it is the finding
+            self.failure = repr(error)
+
+
+def lun_changes(daemon, tap, stays):
+    one = log_in(daemon, CHANGES)
+    one.write10(5, b"k" * 512)
+    line = reload(daemon, targets(stays, portcullis.target(CHANGES, luns=(lun("changes", "12M"),))))
+    tap.ok("changed=1" in line and "failed=0" in line, "a LUN grows", line)
+    tap.equal(sense_of(one), (6, 0x2a, 0x09), "its session is told that the capacity changed")
+    tap.equal(capacity(one), 12 * 2048, "and sees it")
+    tap.equal(one.write10(12 * 2048 - 1, b"e" * 512)[0], 0, "the last new block can be written")
+    tap.equal(one.read10(10 * 2048, 1)[1], bytes(512), "new blocks read as zeros")
+    line = reload(daemon, targets(stays, portcullis.target(CHANGES, luns=(lun("changes", "4M"),))))
+    tap.equal((sense_of(one), capacity(one)), (None, 12 * 2048), "a smaller size is a floor that is reached: nothing shrinks")
+
+    line = reload(daemon, targets(stays, portcullis.target(CHANGES, luns=(lun("changes", "4M"), lun("second")))))
+    tap.ok("changed=1" in line and "failed=0" in line, "a LUN is added", line)
+    tap.equal(sense_of(one), (6, 0x3f, 0x0e), "the session is told that the LUNs changed")
+    tap.equal((luns(one), capacity(one, 1)), ([0, 1], 8 * 2048), "and sees the new one")
+    tap.equal(one.write10(1, b"n" * 512, lun=1)[0], 0, "and writes to it")
+
+    line = reload(daemon, targets(stays, portcullis.target(CHANGES, luns=(lun("changes", "4M"),))))
+    pdus, reset = one.rest()
+    tap.ok(not reset and pdus[-1].opcode == initiator.ASYNC, "a LUN is taken out: the target's sessions are closed", pdus)
+    one = log_in(daemon, CHANGES)
+    tap.equal((luns(one), one.read10(5, 1)[1]), ([0], b"k" * 512), "and come back to what is left, with its data")
+    reload(daemon, targets(stays, portcullis.target(CHANGES, luns=(lun("changes", "4M", "read_only = true;"),))))
+    one.rest()
+    one = log_in(daemon, CHANGES)
+    status, _, sense = one.write10(5, b"x" * 512)
+    tap.equal((status, sense[2] & 15, sense[12]), (2, 7, 0x27), "a LUN made read-only refuses writes")
+    reload(daemon, targets(stays, portcullis.target(CHANGES, luns=(lun("changes", "4M"),))))
+    one.close()
+
+
+def policy_changes(daemon, tap, stays):
+    def policy(word):
+        return targets(stays, portcullis.target(CHANGES, authentication=word, luns=(lun("changes", "4M"),)))
+    daemon.update("secret-000000", initiator=HOST, name=CHANGES)
+    reload(daemon, policy("none"))
+    one = log_in(daemon, CHANGES)
+    tap.ok(one, "under \"none\" no CHAP is asked for")
+    begun = initiator.Session(*daemon.portals[0], target=CHANGES, name=HOST)
+    steps = begun.login_steps()
+    while next(steps) != "operational":
+        pass
+    reload(daemon, policy("chap"))
+    tap.ok(one.rest()[0][-1].opcode == initiator.ASYNC, "a stricter policy closes who came in without")
+    tap.equal(begun.rest(), ([], False), "and ends logins that began before")
+    tap.equal((attempt(daemon, CHANGES), attempt(daemon, CHANGES, "secret-000000")), (0x0201, 0), "then it is asked for")
+    two = log_in(daemon, CHANGES, "secret-000000")
+    reload(daemon, policy("auto"))
+    tap.equal(two.read10(0, 1)[0], 0, "a change that locks nobody out closes nobody")
+    daemon.control("DeleteChapCredentials", {"TargetARN": daemon.arn(CHANGES), "InitiatorName": HOST})
+
+
+def coming_and_going(daemon, tap, stays, changes):
+    comes = portcullis.target(COMES, luns=(lun("comes"),))
+    line = reload(daemon, targets(stays, changes, comes))
+    tap.ok("added=1" in line, "a target is added", line)
+    one = log_in(daemon, COMES)
+    tap.equal(one.write10(0, b"c" * 512)[0], 0, "it serves at once")
+    with initiator.Session(*daemon.portals[0], name=HOST, discovery=True).login() as found:
+        names = {value for key, value in found.send_targets() if key == "TargetName"}
+    tap.equal(names, {STAYS, CHANGES, COMES}, "and is discovered")
+    daemon.update("secret-000001", initiator=HOST, name=COMES)
+    one.close()
+    one = log_in(daemon, COMES, "secret-000001")
+    line = reload(daemon, targets(stays, changes))
+    tap.ok("removed=1" in line and one.rest()[0][-1].opcode == initiator.ASYNC, "taken out, its sessions are closed", line)
+    tap.equal(attempt(daemon, COMES, "secret-000001"), 0x0203, "and it is not known any more")
+    reload(daemon, targets(stays, changes, comes))
+    tap.equal((attempt(daemon, COMES), attempt(daemon, COMES, "secret-000001")), (0x0201, 0),
+              "added again, its credentials are still in force")
+    with log_in(daemon, COMES, "secret-000001") as again:
+        tap.equal(again.read10(0, 1)[1], b"c" * 512, "and its data is there")
+    reload(daemon, targets(stays, changes))
+    bad = portcullis.target(COMES, luns=('path = "@DIR@/no/where";',))
+    also = portcullis.target("iqn.2026-11.test:also", luns=(lun("also"),))
+    line = reload(daemon, targets(stays, also, bad))
+    tap.ok(re.search(r"portcullis\.conf:\d+: .*no/where.*stays", line), "a LUN that cannot be opened keeps all as it was", line)
+    tap.equal((attempt(daemon, CHANGES), attempt(daemon, "iqn.2026-11.test:also")), (0, 0x0203), "as it was indeed")
+
+
+def main():
+    portcullis.require()
+    tap = portcullis.Tap()
+    stays = portcullis.target(STAYS, luns=(lun("stays"),))
+    changes = portcullis.target(CHANGES, luns=(lun("changes", "8M"),))
+    with portcullis.Daemon(targets(stays, changes)) as daemon:
+        busy = Busy(daemon)
+        busy.start()
+        lun_changes(daemon, tap, stays)
+        policy_changes(daemon, tap, stays)
+        coming_and_going(daemon, tap, stays, portcullis.target(CHANGES, luns=(lun("changes", "4M"),)))
+        busy.done.set()
+        busy.join()
+        tap.ok(busy.failure is None and busy.count > 10, "the target that stayed noticed nothing in %d writes" % busy.count, busy.failure)
+        tap.equal(daemon.stop(), 0, "and the daemon ends in order")
+    return tap.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
