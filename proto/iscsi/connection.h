@@ -178,6 +178,7 @@ void text_free(struct iscsi_text *text);
 
 /* CRC32C (section 13.1), to be begun with DIGEST_START and continued piece by piece. */
 #define DIGEST_START 0xffffffffu
+/* The running value after `length` more bytes. */
 uint32_t digest_update(uint32_t crc, const uint8_t *bytes, size_t length);
 /* The four bytes that go on the wire. */
 void digest_finish(uint32_t crc, uint8_t digest[DIGEST_SIZE]);

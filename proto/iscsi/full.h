@@ -123,6 +123,7 @@ void sequence_return_credit(struct iscsi_conn *conn);
 
 /* --- command.c --- */
 
+/* The task under way with this tag, or NULL. */
 struct iscsi_task *task_find(const struct iscsi_conn *conn, uint32_t itt);
 /* It is no longer under way: its tag and its place in the window are free. */
 void task_retire(struct iscsi_task *task);
@@ -155,7 +156,9 @@ void command_respond(struct iscsi_task *task, uint64_t now);
 
 /* --- dataout.c --- */
 
+/* The header of a Data-Out is here: finds its task and place, or that it has none. */
 void dataout_header(struct iscsi_conn *conn, const struct iscsi_pdu *pdu, uint64_t now);
+/* The whole PDU is here: counts its data and goes on with the task, or rejects it. */
 void dataout_receive(
 	struct iscsi_conn *conn, const struct iscsi_pdu *pdu, bool digest_good, uint64_t now);
 /* Data is due now: the peer gets a bounded time for each next piece. */
@@ -166,6 +169,7 @@ void data_late(struct iscsi_conn *conn, uint64_t now); /* TIMER_DATA */
 
 /* --- tmf.c --- */
 
+/* A Task Management Function Request whose turn has come (section 11.5). */
 void tmf_receive(struct iscsi_conn *conn, const struct iscsi_pdu *pdu, uint64_t now);
 /* Whether a function of this connection is known by this tag. */
 bool tmf_find(const struct iscsi_conn *conn, uint32_t itt);

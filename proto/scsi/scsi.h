@@ -11,6 +11,7 @@
 #ifndef PORTCULLIS_PROTO_SCSI_SCSI_H
 #define PORTCULLIS_PROTO_SCSI_SCSI_H
 
+#include "proto/scsi/codes.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -30,25 +31,6 @@ enum scsi_status {
 	SCSI_TASK_SET_FULL = 0x28,
 	SCSI_TASK_ABORTED = 0x40,
 };
-
-/* Sense key, additional sense code and qualifier in one number: 0xKKAAQQ. */
-#define SCSI_SENSE(key, asc, ascq) ((uint32_t)(key) << 16 | (uint32_t)(asc) << 8 | (uint32_t)(ascq))
-
-/* Those that the transport raises itself (RFC 7143 section 11.4.7.2). */
-#define SENSE_UNEXPECTED_UNSOLICITED_DATA SCSI_SENSE(0x0b, 0x0c, 0x0c)
-#define SENSE_NOT_ENOUGH_UNSOLICITED_DATA SCSI_SENSE(0x0b, 0x0c, 0x0d)
-#define SENSE_PROTOCOL_SERVICE_CRC_ERROR  SCSI_SENSE(0x0b, 0x47, 0x05)
-#define SENSE_INVALID_FIELD_IN_CDB        SCSI_SENSE(0x05, 0x24, 0x00)
-
-/* Unit attentions (SPC-4 section 5.14), in the order of their precedence. */
-#define UA_POWER_ON         SCSI_SENSE(0x06, 0x29, 0x00)
-#define UA_RESET            SCSI_SENSE(0x06, 0x29, 0x03)
-#define UA_NEXUS_LOSS       SCSI_SENSE(0x06, 0x29, 0x07)
-#define UA_CLEARED_BY_OTHER SCSI_SENSE(0x06, 0x2f, 0x00)
-#define UA_MODE_CHANGED     SCSI_SENSE(0x06, 0x2a, 0x01)
-#define UA_CAPACITY_CHANGED SCSI_SENSE(0x06, 0x2a, 0x09)
-#define UA_LUNS_CHANGED     SCSI_SENSE(0x06, 0x3f, 0x0e)
-#define UA_CLEARED_BY_EVENT SCSI_SENSE(0x06, 0x47, 0x7f) /* commands, by an iSCSI event */
 
 /* --- logical units and the device that holds them --- */
 
@@ -86,8 +68,7 @@ int scsi_device_add(struct scsi_device *device, const struct scsi_unit_config *c
 void scsi_device_grown(struct scsi_device *device, uint16_t lun);
 /* Whether a LUN exists. `lun` is the 8-byte LUN field in host order (get_be64). */
 bool scsi_lun_exists(const struct scsi_device *device, uint64_t lun);
-/* The LUN number of a peripheral or flat-space LUN field; -1 for any other format or a number
- * beyond 255. */
+/* The LUN number of a peripheral or flat-space LUN field; -1 for any other format, or beyond 255. */
 int scsi_lun_number(uint64_t lun);
 
 /* --- I_T nexus: one per session --- */

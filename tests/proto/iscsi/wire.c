@@ -97,6 +97,20 @@ static void check_data_in(const struct wire_pdu *pdu)
 	}
 }
 
+/* PDUs that no task of the initiator asked for. */
+static void check_unasked(const struct wire_pdu *pdu)
+{
+	const uint8_t *bhs = pdu->bhs;
+
+	must(pdu->itt == RESERVED_TAG && bhs[1] == FINAL); /* [ASY-01] */
+	if (pdu->opcode == OP_ASYNC_MESSAGE) {
+		must(pdu->length == 0 && bhs[36] == 3 && get_be64(bhs + 40) == 0);
+	} else {
+		must(pdu->length >= BHS_SIZE && pdu->length <= 8192);
+		must(bhs[2] >= 0x02 && bhs[2] <= 0x0c && bhs[2] != 0x0b); /* [ERR-05] */
+	}
+}
+
 /* What each kind of PDU may look like [LNX-04]. */
 static void check_form(const struct wire_pdu *pdu)
 {
@@ -127,13 +141,8 @@ static void check_form(const struct wire_pdu *pdu)
 		must(pdu->length == 0 && (bhs[1] & FINAL));
 		break;
 	case OP_ASYNC_MESSAGE:
-		must(pdu->itt == RESERVED_TAG && bhs[1] == FINAL); /* [ASY-01] */
-		must(pdu->length == 0 && bhs[36] == 3 && get_be64(bhs + 40) == 0);
-		break;
 	case OP_REJECT:
-		must(pdu->itt == RESERVED_TAG && bhs[1] == FINAL);
-		must(pdu->length >= BHS_SIZE && pdu->length <= 8192);
-		must(bhs[2] >= 0x02 && bhs[2] <= 0x0c && bhs[2] != 0x0b); /* [ERR-05] */
+		check_unasked(pdu);
 		break;
 	default:
 		must(!"a PDU that only an initiator sends");
