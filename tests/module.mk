@@ -14,3 +14,4 @@ include $(top_srcdir)/tests/conformance/module.mk
 include $(top_srcdir)/tests/interop/module.mk
 include $(top_srcdir)/tests/crash/module.mk
 include $(top_srcdir)/tests/doc/module.mk
+include $(top_srcdir)/tests/bench/module.mk
