@@ -112,25 +112,66 @@ static int refuse_text(const struct loader *loader, const struct key *key,
 typedef int value_reader(const struct loader *loader, const struct key *key,
 	const config_setting_t *setting, void *object);
 
-static int read_string(const struct loader *loader, const struct key *key,
-	const config_setting_t *setting, void *object)
+/* What is kept of a text; NULL: it has been refused. */
+static char *keep_text(
+	const struct loader *loader, const struct key *key, const config_setting_t *setting)
 {
 	const char *text = config_setting_get_string(setting);
 	char *kept = NULL;
 
-	if (!text)
-		return refuse_type(loader, key, setting);
+	if (!text) {
+		refuse_type(loader, key, setting);
+		return NULL;
+	}
 	errno = EINVAL;
 	bool clean = true;
 	for (const char *c = text; *c; c++)
 		clean = clean && (unsigned char)*c >= ' ' && *c != 0x7f;
 	if (clean)
 		kept = key->convert(text);
+	if (!kept && errno == ENOMEM)
+		refuse_memory(loader);
+	else if (!kept)
+		refuse_text(loader, key, setting, text);
+	return kept;
+}
+
+static int read_string(const struct loader *loader, const struct key *key,
+	const config_setting_t *setting, void *object)
+{
+	char *kept = keep_text(loader, key, setting);
+
 	if (!kept)
-		return errno == ENOMEM ? refuse_memory(loader)
-				       : refuse_text(loader, key, setting, text);
+		return -1;
 	free(key_pointer(key, object));
 	key_set_pointer(key, object, kept, 0);
+	return 0;
+}
+
+/* An array or, because both look alike to who writes them, a list. */
+static int read_strings(const struct loader *loader, const struct key *key,
+	const config_setting_t *setting, void *object)
+{
+	int type = config_setting_type(setting);
+	size_t count = (size_t)config_setting_length(setting);
+
+	if (type != CONFIG_TYPE_ARRAY && type != CONFIG_TYPE_LIST)
+		return refuse_type(loader, key, setting);
+	if (count < key->least || count > key->most) {
+		char what[48];
+		snprintf(what, sizeof(what), "an array of %zu", count);
+		return refuse_value(loader, key, setting, what);
+	}
+	char **texts = calloc(count + 1, sizeof(*texts));
+	if (!texts)
+		return refuse_memory(loader);
+	/* All of it at once, so that what has been read is freed whatever comes. */
+	key_set_pointer(key, object, texts, count);
+	for (size_t i = 0; i < count; i++) {
+		texts[i] = keep_text(loader, key, config_setting_get_elem(setting, (unsigned)i));
+		if (!texts[i])
+			return -1;
+	}
 	return 0;
 }
 
@@ -291,7 +332,7 @@ static int set_default(const struct loader *loader, const struct key *key, void 
 		if (!copy)
 			return refuse_memory(loader);
 		key_set_pointer(key, object, copy, 0);
-	} else if (key->kind != VALUE_NAA) {
+	} else if (key->kind != VALUE_NAA && key->kind != VALUE_STRINGS) {
 		key_set_number(key, object, key->number);
 	}
 	return 0;
@@ -307,6 +348,7 @@ static int read_key(
 		[VALUE_BOOL] = read_bool,
 		[VALUE_CHOICE] = read_choice,
 		[VALUE_NAA] = read_naa,
+		[VALUE_STRINGS] = read_strings,
 	};
 
 	if (key->kind == VALUE_GROUP)
@@ -447,11 +489,17 @@ static void free_section(const struct section *section, void *object)
 {
 	for (size_t i = 0; i < section->key_count; i++) {
 		const struct key *key = &section->keys[i];
-		char *element;
+		char *element, **texts;
 
 		switch (key->kind) {
 		case VALUE_STRING:
 			free(key_pointer(key, object));
+			break;
+		case VALUE_STRINGS:
+			texts = key_pointer(key, object);
+			for (size_t j = 0; texts && j < key_count(key, object); j++)
+				free(texts[j]);
+			free(texts);
 			break;
 		case VALUE_GROUP:
 			free_section(key->section, (char *)object + key->offset);

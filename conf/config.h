@@ -32,7 +32,9 @@ struct config_control {
 	char *listen; /* "address:port", for config_endpoint(); "" = none */
 	char *access_keys;
 	char *tls_certificate, *tls_key;
-	char *metrics; /* "address:port"; "" = none */
+	char *metrics;           /* "address:port"; "" = none */
+	char **disk_directories; /* absolute paths; volumes are made of what lies in them alone */
+	size_t disk_directory_count;
 };
 
 struct config_lun {

@@ -19,6 +19,32 @@ struct comparison {
 	char path[PATH_SIZE]; /* with its dot, when it is not empty */
 };
 
+/* "/a, /b", cut if it is longer than a message can show. */
+static const char *strings_text(const struct key *key, const void *object, char text[TEXT_SIZE])
+{
+	char *const *texts = key_pointer(key, object);
+	size_t length = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < key_count(key, object) && length < TEXT_SIZE; i++)
+		length += (size_t)snprintf(
+			text + length, TEXT_SIZE - length, "%s%s", i ? ", " : "", texts[i]);
+	return text;
+}
+
+static bool same_strings(const struct key *key, const void *a, const void *b)
+{
+	char *const *a_texts = key_pointer(key, a), *const *b_texts = key_pointer(key, b);
+	size_t count = key_count(key, a);
+
+	if (count != key_count(key, b))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(a_texts[i], b_texts[i]) != 0)
+			return false;
+	return true;
+}
+
 /* The value of a plain member in words. */
 static const char *value_text(const struct key *key, const void *object, char text[TEXT_SIZE])
 {
@@ -30,6 +56,8 @@ static const char *value_text(const struct key *key, const void *object, char te
 	case VALUE_NAA:
 		hex_encode(text, TEXT_SIZE, (const uint8_t *)object + key->offset, key->width);
 		return text;
+	case VALUE_STRINGS:
+		return strings_text(key, object, text);
 	case VALUE_BOOL:
 		return key_number(key, object) ? "true" : "false";
 	case VALUE_CHOICE:
@@ -130,7 +158,9 @@ static void compare_values(
 	const char *old_value = value_text(key, before, old_text);
 	const char *new_value = value_text(key, after, new_text);
 
-	if (strcmp(old_value, new_value) != 0)
+	/* What a text cuts off counts too. */
+	if (strcmp(old_value, new_value) != 0 ||
+		(key->kind == VALUE_STRINGS && !same_strings(key, before, after)))
 		report(comparison, key->name, old_value, new_value);
 }
 

@@ -58,6 +58,10 @@ static const struct key control_keys[] = {
 		.convert = value_optional_path, .expected = OPTIONAL_PATH },
 	{ "metrics", VALUE_STRING, MEMBER(struct config_control, metrics), .text = "",
 		.convert = value_endpoint, .expected = OPTIONAL_ENDPOINT },
+	{ "disk_directories", VALUE_STRINGS, MEMBER(struct config_control, disk_directories),
+		.count_offset = offsetof(struct config_control, disk_directory_count), .least = 0,
+		.most = 64, .convert = value_path,
+		.expected = "an array [ ... ] of 0 to 64 absolute paths" },
 };
 
 static const struct key lun_keys[] = {
@@ -201,6 +205,6 @@ void *key_pointer(const struct key *key, const void *object)
 void key_set_pointer(const struct key *key, void *object, void *pointer, size_t count)
 {
 	memcpy((char *)object + key->offset, &pointer, sizeof(pointer));
-	if (key->kind == VALUE_LIST)
+	if (key->kind == VALUE_LIST || key->kind == VALUE_STRINGS)
 		memcpy((char *)object + key->count_offset, &count, sizeof(count));
 }

@@ -15,8 +15,9 @@ enum value_kind {
 	VALUE_BOOL,
 	VALUE_CHOICE, /* one of `choices`, kept as its index (bool, or unsigned of 4 bytes) */
 	VALUE_NAA,    /* uint8_t[16]; zeros when "" */
-	VALUE_GROUP,  /* a struct of `section` */
-	VALUE_LIST,   /* an owned array of structs of `section`, its length at `count_offset` */
+	VALUE_STRINGS, /* an owned array of owned char *, its length at `count_offset`; none by default */
+	VALUE_GROUP, /* a struct of `section` */
+	VALUE_LIST,  /* an owned array of structs of `section`, its length at `count_offset` */
 };
 
 struct section;
@@ -30,9 +31,9 @@ struct key {
 	size_t count_offset;
 	const char *text;           /* default of a string, as converted */
 	uint64_t number;            /* default of everything else */
-	uint64_t least, most;       /* of a number or size given; of a list's length */
+	uint64_t least, most;       /* of a number or size given; of a list's or array's length */
 	const char *const *choices; /* ends with NULL */
-	/* The value to keep of a text: allocated, or NULL with errno EINVAL (not as expected) or
+	/* The value to keep of a text (of each, in an array): allocated, or NULL with errno EINVAL (not as expected) or
 	 * ENOMEM. */
 	char *(*convert)(const char *text);
 	const char *expected; /* words for messages; NULL: made of least and most */
@@ -52,11 +53,11 @@ extern const struct section config_root;
 /* The unsigned value of a NUMBER, SIZE, BOOL or CHOICE member of `object`. */
 uint64_t key_number(const struct key *key, const void *object);
 void key_set_number(const struct key *key, void *object, uint64_t value);
-/* The string of a STRING, the first element of a LIST. */
+/* The string of a STRING, the first element of a LIST or STRINGS. */
 void *key_pointer(const struct key *key, const void *object);
-/* Takes over `pointer`; what was there is not freed. `count` is for a LIST. */
+/* Takes over `pointer`; what was there is not freed. `count` is for a LIST or STRINGS. */
 void key_set_pointer(const struct key *key, void *object, void *pointer, size_t count);
-/* The number of elements of a LIST. */
+/* The number of elements of a LIST or STRINGS. */
 size_t key_count(const struct key *key, const void *object);
 
 #endif

@@ -39,6 +39,12 @@ static const struct {
 		"The specified target is invalid." },
 	[API_INITIATOR_NOT_FOUND] = { 400, "InvalidGatewayRequestException", "InitiatorNotFound",
 		"The specified initiator was not found." },
+	[API_GATEWAY_NOT_FOUND] = { 400, "InvalidGatewayRequestException", "GatewayNotFound",
+		"The specified gateway was not found." },
+	[API_GATEWAY_INVALID] = { 400, "InvalidGatewayRequestException", "InvalidGateway",
+		"The specified gateway is invalid." },
+	[API_VOLUME_NOT_FOUND] = { 400, "InvalidGatewayRequestException", "VolumeNotFound",
+		"The specified volume was not found." },
 	[API_INVALID_PARAMETERS] = { 400, "InvalidGatewayRequestException", "InvalidParameters",
 		"The request contains invalid parameters." },
 	[API_NOT_SUPPORTED] = { 400, "InvalidGatewayRequestException", "NotSupported",
@@ -69,6 +75,28 @@ static const struct {
 		.max = 100, .sensitive = true                                                      \
 	}
 
+#define GATEWAY_ARN(is_required)                                                                   \
+	{                                                                                          \
+		.name = "GatewayARN", .type = API_STRING, .required = (is_required), .min = 50,    \
+		.max = 500                                                                         \
+	}
+#define VOLUME_ARN(is_called, is_type)                                                             \
+	{                                                                                          \
+		.name = (is_called), .type = (is_type), .required = true, .min = 50, .max = 500,   \
+		.pattern = VOLUME_ARN_PATTERN, .matches = api_is_volume_arn                        \
+	}
+#define VOLUME_ARN_PATTERN                                                                         \
+	"arn:(aws(|-cn|-us-gov|-iso[A-Za-z0-9_-]*|-eusc)):storagegateway:[a-z\\-0-9]+:[0-9]+:"     \
+	"gateway\\/(.+)\\/volume\\/vol-(\\S+)"
+#define MARKER                                                                                     \
+	{                                                                                          \
+		.name = "Marker", .type = API_STRING, .min = 1, .max = 2000                        \
+	}
+#define LIMIT                                                                                      \
+	{                                                                                          \
+		.name = "Limit", .type = API_INTEGER, .min = 1, .max = INT32_MAX                   \
+	}
+
 static const struct api_member update_chap_members[] = {
 	TARGET_ARN(true),
 	CHAP_SECRET("SecretToAuthenticateInitiator", true),
@@ -78,6 +106,11 @@ static const struct api_member update_chap_members[] = {
 static const struct api_member target_members[] = { TARGET_ARN(true) };
 static const struct api_member pair_members[] = { TARGET_ARN(true), INITIATOR_NAME };
 static const struct api_member filter_members[] = { TARGET_ARN(false) };
+static const struct api_member page_members[] = { MARKER, LIMIT };
+static const struct api_member gateway_members[] = { GATEWAY_ARN(true) };
+static const struct api_member gateway_page_members[] = { GATEWAY_ARN(false), MARKER, LIMIT };
+static const struct api_member volume_members[] = { VOLUME_ARN("VolumeARN", API_STRING) };
+static const struct api_member volumes_members[] = { VOLUME_ARN("VolumeARNs", API_STRINGS) };
 
 #define MEMBERS(table) .members = (table), .member_count = COUNT(table)
 
@@ -91,6 +124,30 @@ static const struct api_operation operations[] = {
 	{ .name = "StorageGateway_20130630.DeleteChapCredentials",
 		MEMBERS(pair_members),
 		.handle = api_delete_chap_credentials },
+	{ .name = "StorageGateway_20130630.ListGateways",
+		MEMBERS(page_members),
+		.read_only = true,
+		.handle = api_list_gateways },
+	{ .name = "StorageGateway_20130630.DescribeGatewayInformation",
+		MEMBERS(gateway_members),
+		.read_only = true,
+		.handle = api_describe_gateway },
+	{ .name = "StorageGateway_20130630.ListVolumes",
+		MEMBERS(gateway_page_members),
+		.read_only = true,
+		.handle = api_list_volumes },
+	{ .name = "StorageGateway_20130630.DescribeStorediSCSIVolumes",
+		MEMBERS(volumes_members),
+		.read_only = true,
+		.handle = api_describe_stored_volumes },
+	{ .name = "StorageGateway_20130630.ListVolumeInitiators",
+		MEMBERS(volume_members),
+		.read_only = true,
+		.handle = api_list_volume_initiators },
+	{ .name = "StorageGateway_20130630.ListLocalDisks",
+		MEMBERS(gateway_members),
+		.read_only = true,
+		.handle = api_list_local_disks },
 	{ .name = "Portcullis_20261122.ListTargets",
 		.read_only = true,
 		.handle = api_list_targets },
@@ -108,6 +165,11 @@ struct api *api_new(const struct api_config *config)
 	api->config = *config;
 	TAILQ_INIT(&api->calls);
 	return api;
+}
+
+void api_reconfigure(struct api *api, const struct api_config *config)
+{
+	api->config = *config;
 }
 
 static void call_free(struct api_call *call)
@@ -148,6 +210,17 @@ const struct api_config *api_call_config(const struct api_call *call)
 const char *api_call_text(const struct api_call *call, const char *member)
 {
 	return json_string_value(json_object_get(call->input, member));
+}
+
+json_int_t api_call_number(const struct api_call *call, const char *member, json_int_t otherwise)
+{
+	const json_t *value = json_object_get(call->input, member);
+	return value ? json_integer_value(value) : otherwise;
+}
+
+const json_t *api_call_list(const struct api_call *call, const char *member)
+{
+	return json_object_get(call->input, member);
 }
 
 void api_call_forget_input(struct api_call *call)

@@ -12,7 +12,9 @@
 #include <stddef.h>
 
 struct api;
+struct config;
 struct gate;
+struct portal;
 struct registry;
 struct workers;
 
@@ -21,6 +23,9 @@ struct api_config {
 	struct registry *registry;
 	struct gate *gate;
 	struct workers *workers;
+	const struct config *config;  /* the running one */
+	const struct portal *portals; /* as they listen */
+	size_t portal_count;
 };
 
 /* All that can go wrong, with the status and names that clients see (the table in api.c). */
@@ -32,6 +37,9 @@ enum api_error {
 	API_TARGET_NOT_FOUND,
 	API_TARGET_INVALID,
 	API_INITIATOR_NOT_FOUND,
+	API_GATEWAY_NOT_FOUND,
+	API_GATEWAY_INVALID,
+	API_VOLUME_NOT_FOUND,
 	API_INVALID_PARAMETERS,
 	API_NOT_SUPPORTED,
 	API_INTERNAL,
@@ -64,6 +72,8 @@ struct api *api_new(const struct api_config *config);
  * come back to it. NULL is fine.
  */
 void api_free(struct api *api);
+/* From now on the operations work on these: after a reload. `config` is copied. */
+void api_reconfigure(struct api *api, const struct api_config *config);
 /* Whether every operation has been answered. */
 bool api_is_idle(const struct api *api);
 

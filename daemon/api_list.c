@@ -15,16 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Goes on in `done` with a snapshot of all sessions. */
-static void with_sessions(struct api_call *call, session_snapshot_done *done)
+void api_call_with_sessions(struct api_call *call, session_snapshot_done *done)
 {
 	api_call_forget_input(call);
 	if (sessions_snapshot(api_call_config(call)->workers, done, call))
 		api_call_fail(call, API_INTERNAL, NULL);
 }
 
-/* Takes the rows. An incomplete list is no answer. */
-static void reply_list(struct api_call *call, const char *member, json_t *rows, bool complete)
+void api_call_reply_list(struct api_call *call, const char *member, json_t *rows, bool complete)
 {
 	if (complete) {
 		api_call_succeed_take(call, json_pack("{s:o}", member, rows));
@@ -88,12 +86,12 @@ static void list_targets(void *context, const struct session_snapshot *snapshot)
 	for (size_t i = 0; complete && i < registry_count(registry); i++)
 		complete = json_array_append_new(
 				   rows, describe_target(registry_at(registry, i), snapshot)) == 0;
-	reply_list(call, "Targets", rows, complete);
+	api_call_reply_list(call, "Targets", rows, complete);
 }
 
 void api_list_targets(struct api_call *call)
 {
-	with_sessions(call, list_targets);
+	api_call_with_sessions(call, list_targets);
 }
 
 /* By target, then initiator, then the eldest first. */
@@ -154,11 +152,11 @@ static void list_sessions(void *context, const struct session_snapshot *snapshot
 		complete = json_array_append_new(rows, describe_session(registry, ordered[i])) == 0;
 	}
 	free(ordered);
-	reply_list(call, "Sessions", rows, complete);
+	api_call_reply_list(call, "Sessions", rows, complete);
 }
 
 void api_list_sessions(struct api_call *call)
 {
 	if (!call->target_arn || api_call_target(call))
-		with_sessions(call, list_sessions);
+		api_call_with_sessions(call, list_sessions);
 }

@@ -8,13 +8,18 @@
 
 #include "daemon/api.h"
 #include "daemon/gate.h"
+#include "daemon/sessions.h"
 
 #include <stdbool.h>
 #include <sys/queue.h>
 
 struct target;
 
-enum api_type { API_STRING };
+enum api_type {
+	API_STRING,
+	API_INTEGER, /* a whole number, written without fraction or exponent */
+	API_STRINGS, /* a list of strings, of any length that a body has room for */
+};
 
 /* One input member, as AWS's service model describes it. */
 struct api_member {
@@ -22,8 +27,8 @@ struct api_member {
 	enum api_type type;
 	bool required;
 	bool sensitive;      /* its value is never echoed */
-	unsigned min, max;   /* characters */
-	const char *pattern; /* as error messages show it; NULL: any text */
+	unsigned min, max;   /* characters of a text, of each in a list; the range of a number */
+	const char *pattern; /* of the same texts, as error messages show it; NULL: any text */
 	bool (*matches)(const char *text, size_t length); /* the whole text, not a part of it */
 };
 
@@ -56,6 +61,10 @@ struct api_operation {
 const struct api_config *api_call_config(const struct api_call *call);
 /* A text member of the input, NULL if it was not given. Valid until the input is forgotten. */
 const char *api_call_text(const struct api_call *call, const char *member);
+/* A number of the input, `otherwise` if it was not given. */
+json_int_t api_call_number(const struct api_call *call, const char *member, json_int_t otherwise);
+/* A list of the input, empty (NULL) if it was not given; borrowed likewise. */
+const json_t *api_call_list(const struct api_call *call, const char *member);
 /* Wipes the input: for a call that goes on after its handler, so that its secrets do not wait with it. */
 void api_call_forget_input(struct api_call *call);
 /* The target that TargetARN names; NULL: the call has ended with an error. */
@@ -77,11 +86,31 @@ enum api_error api_input_check(
 
 /* Whether the text is one or more of [0-9a-z:.-]. */
 bool api_is_initiator_name(const char *text, size_t length);
+/* Whether the text is a volume's ARN, as the pattern of AWS's shape VolumeARN has it. */
+bool api_is_volume_arn(const char *text, size_t length);
 
-/* The handlers of AWS's operations on CHAP credentials (api_chap.c) and of our own (api_list.c). */
+/*
+ * Whether GatewayARN names this gateway, or is not given; false: the call has ended with an error.
+ */
+bool api_call_is_here(struct api_call *call);
+/* Goes on in `done` with all sessions, later; or ends the call with an error. Forgets the input. */
+void api_call_with_sessions(struct api_call *call, session_snapshot_done *done);
+/* Replies {member: rows}, or with an error if they are not complete. Takes `rows`. */
+void api_call_reply_list(struct api_call *call, const char *member, json_t *rows, bool complete);
+
+/*
+ * The handlers: of AWS's operations on CHAP credentials (api_chap.c), volumes (api_volume.c) and the
+ * gateway (api_gateway.c), and of our own (api_list.c).
+ */
 void api_update_chap_credentials(struct api_call *call);
 void api_describe_chap_credentials(struct api_call *call);
 void api_delete_chap_credentials(struct api_call *call);
+void api_list_volumes(struct api_call *call);
+void api_describe_stored_volumes(struct api_call *call);
+void api_list_volume_initiators(struct api_call *call);
+void api_list_gateways(struct api_call *call);
+void api_describe_gateway(struct api_call *call);
+void api_list_local_disks(struct api_call *call);
 void api_list_targets(struct api_call *call);
 void api_list_sessions(struct api_call *call);
 

@@ -233,6 +233,9 @@ static int server_open_control(struct server *server, char error[CONFIG_ERROR_SI
 		.registry = server->registry,
 		.gate = server->gate,
 		.workers = server->workers,
+		.config = server->config,
+		.portals = server->portals,
+		.portal_count = server->config->portal_count,
 	};
 
 	snprintf(error, CONFIG_ERROR_SIZE, "out of memory");

@@ -23,7 +23,8 @@ static const char everything[] =
 	"            { address = \"2001:DB8:0:0::1\"; port = 0; group = 65535; } );\n"
 	"control = { socket = \"/run/a.sock\"; group = \"storage\"; listen = \"127.0.0.1:8260\";\n"
 	"            access_keys = \"/etc/keys\"; tls_certificate = \"/etc/c.pem\";\n"
-	"            tls_key = \"/etc/k.pem\"; metrics = \"[::1]:9260\"; };\n"
+	"            tls_key = \"/etc/k.pem\"; metrics = \"[::1]:9260\";\n"
+	"            disk_directories = [ \"/srv/disks\", \"/dev/disk/by-id\" ]; };\n"
 	"targets = (\n"
 	"  { name = \"IQN.2026-01.org.Example:Disk\"; authentication = \"chap\";\n"
 	"    luns = ( { lun = 255; path = \"memory:\"; size = \"64M\"; },\n"
@@ -64,10 +65,13 @@ START_TEST(every_value_arrives)
 	ck_assert_str_eq(control->tls_certificate, "/etc/c.pem");
 	ck_assert_str_eq(control->tls_key, "/etc/k.pem");
 	ck_assert_str_eq(control->metrics, "[::1]:9260");
+	ck_assert_uint_eq(control->disk_directory_count, 2);
+	ck_assert_str_eq(control->disk_directories[0], "/srv/disks");
+	ck_assert_str_eq(control->disk_directories[1], "/dev/disk/by-id");
 	ck_assert_uint_eq(config->target_count, 2);
 	ck_assert_str_eq(target->name, "iqn.2026-01.org.example:disk");
 	ck_assert_int_eq(target->authentication, AUTHENTICATION_CHAP);
-	ck_assert_int_eq(target->line, 10);
+	ck_assert_int_eq(target->line, 11);
 	ck_assert_uint_eq(target->lun_count, 2);
 	/* Sorted, whatever the file's order. */
 	ck_assert_uint_eq(lun->lun, 3);
@@ -79,7 +83,7 @@ START_TEST(every_value_arrives)
 	ck_assert(lun->direct);
 	ck_assert_str_eq(lun->serial, "S-0001");
 	ck_assert_mem_eq(lun->naa, naa, sizeof(naa));
-	ck_assert_int_eq(lun->line, 12);
+	ck_assert_int_eq(lun->line, 13);
 	ck_assert_uint_eq(target->luns[1].lun, 255);
 	ck_assert_uint_eq(target->luns[1].size, 64u << 20);
 	ck_assert_str_eq(config->targets[1].name, "eui.02004567a425678d");
@@ -110,6 +114,7 @@ START_TEST(what_is_left_out_has_its_default)
 	ck_assert_str_eq(config->control.tls_certificate, "");
 	ck_assert_str_eq(config->control.tls_key, "");
 	ck_assert_str_eq(config->control.metrics, "");
+	ck_assert_uint_eq(config->control.disk_directory_count, 0);
 	ck_assert_int_eq(config->targets[0].authentication, AUTHENTICATION_AUTO);
 	ck_assert_uint_eq(lun->lun, 0);
 	ck_assert_uint_eq(lun->size, 0);
@@ -267,7 +272,7 @@ static const struct {
 	{ DISKS "control = { insecure_listen = \"\"; };",
 		"2: unknown key \"insecure_listen\" in control, expected one of socket, group, "
 		"listen, "
-		"access_keys, tls_certificate, tls_key, metrics" },
+		"access_keys, tls_certificate, tls_key, metrics, disk_directories" },
 	/* types */
 	{ "targets = 1;",
 		"1: targets is a number, expected a list ( { ... }, ... ) of 0 to 4096 groups" },
@@ -350,10 +355,16 @@ struct bad_value {
 	const char *told;
 };
 
-#define PORT_RANGE "expected a number from 0 to 65535"
-#define ADDRESS    "expected a numeric IPv4 or IPv6 address without brackets"
-#define ENDPOINT   "expected \"ADDRESS:PORT\" with a numeric address, or \"\" for none"
-#define SOCKET     "expected an absolute path of at most 107 characters, or \"\" for none"
+#define PORT_RANGE  "expected a number from 0 to 65535"
+#define ADDRESS     "expected a numeric IPv4 or IPv6 address without brackets"
+#define ENDPOINT    "expected \"ADDRESS:PORT\" with a numeric address, or \"\" for none"
+#define DIRECTORIES "expected an array [ ... ] of 0 to 64 absolute paths"
+#define EIGHT       "\"/a\", \"/a\", \"/a\", \"/a\", \"/a\", \"/a\", \"/a\", \"/a\", "
+#define SIXTY_FOUR  EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT
+#define SIXTY_THREE                                                                                \
+	EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT EIGHT                                                  \
+		"\"/a\", \"/a\", \"/a\", \"/a\", \"/a\", \"/a\", \"/a\", "
+#define SOCKET "expected an absolute path of at most 107 characters, or \"\" for none"
 #define HUNDRED                                                                                    \
 	"0123456789012345678901234567890123456789012345678901234567890123456789"                   \
 	"012345678901234567890123456789"
@@ -392,10 +403,42 @@ static const struct bad_value control_values[] = {
 	{ "listen = \"[127.0.0.1]:80\"", "listen is \"[127.0.0.1]:80\", " ENDPOINT },
 	{ "listen = \"[]:80\"", "listen is \"[]:80\", " ENDPOINT },
 	{ "metrics = \"localhost:9260\"", "metrics is \"localhost:9260\", " ENDPOINT },
+	{ "disk_directories = \"/srv\"", "disk_directories is a string, " DIRECTORIES },
+	{ "disk_directories = [ 1 ]", "disk_directories is a number, " DIRECTORIES },
+	{ "disk_directories = [ \"/srv\", \"srv\" ]", "disk_directories is \"srv\", " DIRECTORIES },
+	{ "disk_directories = ( \"/srv\", { } )", "disk_directories is a group, " DIRECTORIES },
+	{ "disk_directories = [ " SIXTY_FOUR "\"/srv\" ]",
+		"disk_directories is an array of 65, " DIRECTORIES },
 	{ "access_keys = \"\"", "access_keys is \"\", expected an absolute path" },
 	{ "tls_key = \"k.pem\"",
 		"tls_key is \"k.pem\", expected an absolute path, or \"\" for none" },
 };
+
+/* The most that there may be is no error, nor is a list instead of an array. */
+static const struct {
+	const char *text;
+	size_t count;
+} directories[] = {
+	{ "[ ]", 0 },
+	{ "( )", 0 },
+	{ "[ \"/srv\" ]", 1 },
+	{ "( \"/srv\", \"/b\" )", 2 },
+	{ "[ " SIXTY_THREE "\"/a\" ]", 64 },
+};
+
+START_TEST(directories_are_counted)
+{
+	char text[2048];
+
+	snprintf(text, sizeof(text), DISKS "control = { disk_directories = %s; };",
+		directories[_i].text);
+	struct config *config = config_of(text);
+	ck_assert_uint_eq(config->control.disk_directory_count, directories[_i].count);
+	for (size_t i = 0; i < directories[_i].count; i++)
+		ck_assert_int_eq(config->control.disk_directories[i][0], '/');
+	config_free(config);
+}
+END_TEST
 
 static const struct bad_value gateway_values[] = {
 	{ "partition = \"\"", "partition is \"\", expected 1 to 32 of a-z 0-9 -" },
@@ -634,6 +677,7 @@ int main(void)
 	tcase_add_test(good, identities_survive_everything_else);
 	tcase_add_rows(good, sizes_are_what_they_say, sizes);
 	tcase_add_rows(good, names_follow_the_standard, names);
+	tcase_add_rows(good, directories_are_counted, directories);
 	tcase_add_rows(bad, mistakes_are_told, mistakes);
 	tcase_add_rows(bad, bad_portals_are_told, portal_values);
 	tcase_add_rows(bad, bad_controls_are_told, control_values);

@@ -4,6 +4,8 @@
 
 #include "base/log.h"
 #include "base/secret.h"
+#include "daemon/address.h"
+#include "daemon/worker.h"
 
 #include <check.h>
 #include <event2/event.h>
@@ -24,6 +26,8 @@ struct registry {
 	struct target targets[TARGETS];
 	struct config_target configs[TARGETS];
 	struct config_lun luns[2];
+	struct config config;
+	struct portal portal;
 };
 
 static struct world {
@@ -67,7 +71,15 @@ void world_open(void)
 		target->authentication = i == 1 ? AUTHENTICATION_NONE : AUTHENTICATION_AUTO;
 		target->credentials = i == 2 ? NULL : credential_set_new(1);
 	}
-	const struct api_config config = { .registry = &world.registry };
+	world.registry.config.gateway = (struct config_gateway){ "aws", "us-east-1", "111122223333",
+		"sgw-12A3456B" };
+	address_parse("192.0.2.1", 3260, &world.registry.portal.address);
+	const struct api_config config = {
+		.registry = &world.registry,
+		.config = &world.registry.config,
+		.portals = &world.registry.portal,
+		.portal_count = 1,
+	};
 	world.api = api_new(&config);
 }
 
@@ -85,6 +97,16 @@ void world_close(void)
 struct api *world_api(void)
 {
 	return world.api;
+}
+
+struct config *world_config(void)
+{
+	return &world.registry.config;
+}
+
+struct portal *world_portal(void)
+{
+	return &world.registry.portal;
 }
 
 struct target *world_target(const char *name)

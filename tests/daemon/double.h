@@ -13,17 +13,18 @@
 #include "daemon/registry.h"
 #include "daemon/target.h"
 
-#define ARN_PREFIX "arn:aws:storagegateway:us-east-1:111122223333:gateway/sgw-12A3456B/target/"
-#define IQN        "iqn.1997-05.com.amazon:myvolume" /* authentication "auto" */
-#define IQN_NONE   "iqn.1997-05.com.amazon:open"     /* authentication "none" */
-#define IQN_BROKEN "iqn.1997-05.com.amazon:broken"   /* its state is broken */
-#define ARN        ARN_PREFIX IQN
-#define INITIATOR  "iqn.1991-05.com.microsoft:computername.domain.example.com"
-#define PREFIX     "StorageGateway_20130630."
-#define OWN        "Portcullis_20261122."
-#define UPDATE     PREFIX "UpdateChapCredentials"
-#define DESCRIBE   PREFIX "DescribeChapCredentials"
-#define DELETE     PREFIX "DeleteChapCredentials"
+#define GATEWAY_ARN "arn:aws:storagegateway:us-east-1:111122223333:gateway/sgw-12A3456B"
+#define ARN_PREFIX  GATEWAY_ARN "/target/"
+#define IQN         "iqn.1997-05.com.amazon:myvolume" /* authentication "auto" */
+#define IQN_NONE    "iqn.1997-05.com.amazon:open"     /* authentication "none" */
+#define IQN_BROKEN  "iqn.1997-05.com.amazon:broken"   /* its state is broken */
+#define ARN         ARN_PREFIX IQN
+#define INITIATOR   "iqn.1991-05.com.microsoft:computername.domain.example.com"
+#define PREFIX      "StorageGateway_20130630."
+#define OWN         "Portcullis_20261122."
+#define UPDATE      PREFIX "UpdateChapCredentials"
+#define DESCRIBE    PREFIX "DescribeChapCredentials"
+#define DELETE      PREFIX "DeleteChapCredentials"
 
 /* Bodies, as C string literals. */
 #define SECRET_A            "first-secret"     /* 12 bytes, the least */
@@ -56,6 +57,9 @@ void world_open(void);
 void world_close(void);
 struct api *world_api(void);
 struct target *world_target(const char *name);
+/* The gateway's configuration (no disk directories), and the one portal, 192.0.2.1:3260. */
+struct config *world_config(void);
+struct portal *world_portal(void);
 /* All lines logged so far. */
 const char *world_log(void);
 
