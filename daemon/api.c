@@ -167,11 +167,6 @@ struct api *api_new(const struct api_config *config)
 	return api;
 }
 
-void api_reconfigure(struct api *api, const struct api_config *config)
-{
-	api->config = *config;
-}
-
 static void call_free(struct api_call *call)
 {
 	TAILQ_REMOVE(&call->api->calls, call, link);

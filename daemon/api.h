@@ -23,7 +23,7 @@ struct api_config {
 	struct registry *registry;
 	struct gate *gate;
 	struct workers *workers;
-	const struct config *config;  /* the running one */
+	const struct config *config;  /* the running one; a reload changes it in place */
 	const struct portal *portals; /* as they listen */
 	size_t portal_count;
 };
@@ -72,8 +72,6 @@ struct api *api_new(const struct api_config *config);
  * come back to it. NULL is fine.
  */
 void api_free(struct api *api);
-/* From now on the operations work on these: after a reload. `config` is copied. */
-void api_reconfigure(struct api *api, const struct api_config *config);
 /* Whether every operation has been answered. */
 bool api_is_idle(const struct api *api);
 

@@ -9,6 +9,7 @@
 
 #include "daemon/disks.h"
 #include "daemon/interface.h"
+#include "daemon/registry.h"
 #include "daemon/target.h"
 #include "daemon/volume.h"
 #include "daemon/worker.h"

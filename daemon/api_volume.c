@@ -6,6 +6,7 @@
 #include "daemon/api_operation.h"
 
 #include "daemon/interface.h"
+#include "daemon/registry.h"
 #include "daemon/target.h"
 #include "daemon/volume.h"
 #include "daemon/worker.h"

@@ -3,6 +3,7 @@
 #include "daemon/volume.h"
 
 #include "auth/digest.h"
+#include "daemon/registry.h"
 #include "daemon/target.h"
 
 #include <stdio.h>

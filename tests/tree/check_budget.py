@@ -105,6 +105,8 @@ def mutable_objects(path):
         if not match or "O" not in match.group(1):
             continue
         section = match.group(2)
+        if match.group(3).startswith("__odr_asan."):
+            continue  # the sanitizer's own mark of a constant
         if re.match(r"\.(data|bss|tdata|tbss)\b|\*COM\*", section) and \
                 not section.startswith(".data.rel.ro"):
             yield match.group(3)
