@@ -168,3 +168,14 @@ bool chap_verify(const struct chap_attempt *attempt, const struct credential *re
 		return false;
 	return proves && !(mutual && reflects);
 }
+
+const struct credential *chap_verify_either(const struct chap_attempt *attempt,
+	const struct credential *record, const struct credential *retiring)
+{
+	const bool by_record = chap_verify(attempt, record);
+	const bool by_retiring = chap_verify(attempt, retiring);
+
+	if (by_record)
+		return record;
+	return by_retiring ? retiring : NULL;
+}

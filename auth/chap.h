@@ -64,5 +64,11 @@ struct chap_attempt {
  * length, and for the response that the target's own secret would give (reflection, section 9.2.1).
  */
 bool chap_verify(const struct chap_attempt *attempt, const struct credential *record);
+/*
+ * Which of an initiator's two records the response proves, NULL: neither. Either may be NULL. Both are judged, whatever
+ * the first came to, so that time tells neither who is in a rotation nor which record was proved.
+ */
+const struct credential *chap_verify_either(const struct chap_attempt *attempt,
+	const struct credential *record, const struct credential *retiring);
 
 #endif

@@ -9,15 +9,17 @@
 #include "base/encode.h"
 #include "base/secret.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FORMAT        1
-#define SUFFIX        ".credentials"
-#define DIGEST_DIGITS (SHA256_HEX_SIZE - 1)
-#define TAIL_SIZE     (DIGEST_DIGITS + 1) /* the second line */
+#define FORMAT          1
+#define FORMAT_ROTATION 2 /* of credentials: 1 and rotations under way */
+#define SUFFIX          ".credentials"
+#define DIGEST_DIGITS   (SHA256_HEX_SIZE - 1)
+#define TAIL_SIZE       (DIGEST_DIGITS + 1) /* the second line */
 
 int state_name_of(char name[STATE_NAME_SIZE], const char *target)
 {
@@ -89,23 +91,44 @@ static json_t *hex_of(const struct chap_secret *secret)
 	return text;
 }
 
+/* The record that retires beside the newest one. */
+static json_t *retiring_of(const struct credential *retiring)
+{
+	return json_pack("{s:o, s:o, s:I}", "initiatorSecret", hex_of(&retiring->initiator_secret),
+		"targetSecret", hex_of(&retiring->target_secret), "until",
+		(json_int_t)retiring->until);
+}
+
+static json_t *record_of(const struct credential_set *set, const struct credential *record)
+{
+	const struct credential *retiring = credential_set_retiring(
+		set, record->initiator, strlen(record->initiator));
+	json_t *one = json_pack("{s:s, s:o, s:o}", "initiator", record->initiator,
+		"initiatorSecret", hex_of(&record->initiator_secret), "targetSecret",
+		hex_of(&record->target_secret));
+
+	if (one && retiring && json_object_set_new(one, "retiring", retiring_of(retiring)) != 0) {
+		json_decref(one);
+		one = NULL;
+	}
+	return one;
+}
+
 char *state_text_of_credentials(
 	const char *target, const struct credential_set *set, size_t *length)
 {
 	json_t *records = json_array();
 	uint64_t generation = credential_set_generation(set);
+	/* An older version reads what it can understand, and refuses what it would lose. */
+	int format = credential_set_retiring_count(set) ? FORMAT_ROTATION : FORMAT;
 
-	for (size_t i = 0; i < credential_set_count(set); i++) {
-		const struct credential *record = credential_set_at(set, i);
-		json_t *one = json_pack("{s:s, s:o, s:o}", "initiator", record->initiator,
-			"initiatorSecret", hex_of(&record->initiator_secret), "targetSecret",
-			hex_of(&record->target_secret));
-		if (json_array_append_new(records, one) != 0) {
+	for (size_t i = 0; i < credential_set_count(set); i++)
+		if (json_array_append_new(records, record_of(set, credential_set_at(set, i))) !=
+			0) {
 			json_decref(records);
 			return NULL;
 		}
-	}
-	return seal(json_pack("{s:i, s:s, s:I, s:o}", "format", FORMAT, "target", target,
+	return seal(json_pack("{s:i, s:s, s:I, s:o}", "format", format, "target", target,
 			    "generation", (json_int_t)generation, "credentials", records),
 		length);
 }
@@ -134,27 +157,78 @@ static bool name_from(char to[CREDENTIAL_NAME_MAX + 1], const char *name)
 	return true;
 }
 
-static bool record_from(struct credential *record, json_t *json)
+static bool secrets_from(
+	struct credential *record, const char *initiator_secret, const char *target_secret)
 {
-	const char *name, *initiator_secret, *target_secret;
-
-	memset(record, 0, sizeof(*record));
-	return json_unpack_ex(json, NULL, JSON_STRICT, "{s:s, s:s, s:s}", "initiator", &name,
-		       "initiatorSecret", &initiator_secret, "targetSecret", &target_secret) == 0 &&
-	       name_from(record->initiator, name) &&
-	       secret_from(&record->initiator_secret, initiator_secret, 1) &&
+	return secret_from(&record->initiator_secret, initiator_secret, 1) &&
 	       secret_from(&record->target_secret, target_secret, 0);
 }
 
-static struct credential_set *set_from(json_t *array, uint64_t generation, const char **why)
+/* The newest record of an initiator, and in *retiring (`until` 0: there is none) the one beside it. */
+static bool records_from(struct credential *record, struct credential *retiring, json_t *json)
+{
+	const char *name, *initiator_secret, *target_secret;
+	json_t *beside = NULL;
+	json_int_t until;
+
+	memset(record, 0, sizeof(*record));
+	memset(retiring, 0, sizeof(*retiring));
+	if (json_unpack_ex(json, NULL, JSON_STRICT, "{s:s, s:s, s:s, s?o}", "initiator", &name,
+		    "initiatorSecret", &initiator_secret, "targetSecret", &target_secret,
+		    "retiring", &beside) != 0 ||
+		!name_from(record->initiator, name) ||
+		!secrets_from(record, initiator_secret, target_secret))
+		return false;
+	if (!beside)
+		return true;
+	if (json_unpack_ex(beside, NULL, JSON_STRICT, "{s:s, s:s, s:I}", "initiatorSecret",
+		    &initiator_secret, "targetSecret", &target_secret, "until", &until) != 0 ||
+		until <= 0)
+		return false;
+	memcpy(retiring->initiator, record->initiator, sizeof(retiring->initiator));
+	retiring->until = (uint64_t)until;
+	return secrets_from(retiring, initiator_secret, target_secret);
+}
+
+/* Takes over `set`, in which retiring records stand as the newest, and begins the rotations anew. */
+static struct credential_set *rotations_begin(struct credential_set *set,
+	const struct credential *records, const struct credential *beside, size_t count,
+	const char **why)
+{
+	const uint64_t generation = credential_set_generation(set) + 1;
+
+	for (size_t i = 0; set && i < count; i++) {
+		if (!beside[i].until)
+			continue;
+		errno = 0;
+		struct credential_set *next = credential_set_rotated(
+			set, generation, &records[i], beside[i].until);
+		if (!next && errno == EINVAL)
+			*why = "the records of a rotation do not differ";
+		credential_set_unref(set);
+		set = next;
+	}
+	return set;
+}
+
+/*
+ * In a file of a rotation the retiring records come first, one generation earlier: so the set that
+ * is read passed the same checks as the one that was written.
+ */
+static struct credential_set *set_from(
+	json_t *array, uint64_t generation, bool rotation, const char **why)
 {
 	size_t count = json_array_size(array);
-	struct credential *records = secret_malloc(count * sizeof(*records) + 1);
+	/* As they are to stand first, then the newest, then those that retire beside them. */
+	struct credential *first = secret_malloc(3 * count * sizeof(*first) + 1);
+	struct credential *records = first ? first + count : NULL;
+	struct credential *beside = first ? records + count : NULL;
 	struct credential_set *set = NULL;
 
 	*why = "out of memory";
-	for (size_t i = 0; records && i < count; i++) {
-		if (!record_from(&records[i], json_array_get(array, i))) {
+	for (size_t i = 0; first && i < count; i++) {
+		if (!records_from(&records[i], &beside[i], json_array_get(array, i)) ||
+			(beside[i].until && !rotation)) {
 			*why = "one of its credentials is not as expected";
 			goto out;
 		}
@@ -162,11 +236,19 @@ static struct credential_set *set_from(json_t *array, uint64_t generation, const
 			*why = "its credentials are not in order";
 			goto out;
 		}
+		first[i] = beside[i].until ? beside[i] : records[i];
 	}
-	if (records)
-		set = credential_set_of(generation, records, count);
+	if (first)
+		set = credential_set_of(rotation ? generation - 1 : generation, first, count);
+	if (set && rotation)
+		set = rotations_begin(set, records, beside, count, why);
+	if (set && rotation && credential_set_retiring_count(set) == 0) {
+		*why = "is of the format for rotations and has none";
+		credential_set_unref(set);
+		set = NULL;
+	}
 out:
-	secret_free(records);
+	secret_free(first);
 	return set;
 }
 
@@ -184,12 +266,12 @@ struct credential_set *state_text_credentials(
 		json_unpack_ex(json, NULL, JSON_STRICT, "{s:i, s:s, s:I, s:o}", "format", &format,
 			"target", &name, "generation", &generation, "credentials", &records) != 0)
 		goto out;
-	if (format != FORMAT)
+	if (format != FORMAT && format != FORMAT_ROTATION)
 		*why = "is of a format that this version does not know";
 	else if (strcmp(name, target) != 0)
 		*why = "belongs to another target";
-	else if (json_is_array(records) && generation > 0)
-		set = set_from(records, (uint64_t)generation, why);
+	else if (json_is_array(records) && generation > (format == FORMAT_ROTATION))
+		set = set_from(records, (uint64_t)generation, format == FORMAT_ROTATION, why);
 out:
 	json_decref(json);
 	return set;

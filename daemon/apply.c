@@ -93,8 +93,9 @@ static void retarget_empty(struct retarget *retarget, void (*then)(struct retarg
 	retarget->then = then;
 	retarget->idle_poll = event_new(retarget->apply->config.base, -1, 0, idle_look, retarget);
 	retarget->closure = (struct closure){ .done = retarget_closed, .context = retarget };
-	if (!retarget->idle_poll || closing_begin_all(retarget->apply->config.workers,
-					    &retarget->closure, retarget->target, UINT64_MAX) < 0)
+	const struct closing_whom all = { .target = retarget->target, .before = UINT64_MAX };
+	if (!retarget->idle_poll ||
+		closing_begin_all(retarget->apply->config.workers, &retarget->closure, &all) < 0)
 		abort(); /* a target that nobody may use any more must not be left open */
 }
 
@@ -188,15 +189,6 @@ static void retarget_policy_closed(struct closure *closure)
 	retarget_end(retarget);
 }
 
-/* A set like the old one, of the next generation: what was begun under the old policy is stale. */
-static struct credential_set *set_renewed(const struct credential_set *old)
-{
-	size_t count = credential_set_count(old);
-
-	return credential_set_of(credential_set_generation(old) + 1,
-		count ? credential_set_at(old, 0) : NULL, count);
-}
-
 /* Publishes the new policy; whether it locks out who could get in before, and to what generation. */
 static bool policy_apply(struct retarget *retarget, uint64_t *generation)
 {
@@ -207,7 +199,9 @@ static bool policy_apply(struct retarget *retarget, uint64_t *generation)
 
 	if (old && target->authentication != wanted) {
 		bool before = target_requires_chap(target, old);
-		struct credential_set *new = set_renewed(old);
+		/* What was begun under the old policy is stale. */
+		struct credential_set *new = credential_set_renewed(
+			old, credential_set_generation(old) + 1);
 		if (!new)
 			abort(); /* the stricter policy must not be dropped in silence */
 		*generation = credential_set_generation(new);
@@ -240,8 +234,8 @@ static void retarget_change(struct job *job)
 		return;
 	}
 	retarget->closure = (struct closure){ .done = retarget_policy_closed, .context = retarget };
-	if (closing_begin_all(
-		    retarget->apply->config.workers, &retarget->closure, target, generation) < 0)
+	const struct closing_whom whom = { .target = target, .before = generation };
+	if (closing_begin_all(retarget->apply->config.workers, &retarget->closure, &whom) < 0)
 		abort(); /* as in the gate: no survivor */
 }
 

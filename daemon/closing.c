@@ -6,6 +6,7 @@
 #include "daemon/worker.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void closure_finished(struct mail *mail, void *receiver)
 {
@@ -29,10 +30,17 @@ static void closing_finished(struct worker *worker, struct closing *closing)
 
 static bool closing_concerns(const struct closing *closing, const struct connection *connection)
 {
-	if (!closing->target)
+	const struct closing_whom *whom = &closing->closure->whom;
+	const struct session_entry *entry = &connection->entry;
+
+	if (!whom->target)
 		return true;
-	return connection->entry.target == closing->target &&
-	       connection->entry.generation < closing->generation;
+	if (entry->target != whom->target)
+		return false;
+	if (!whom->initiator)
+		return entry->generation < whom->before;
+	return entry->credential != 0 && entry->credential < whom->before &&
+	       strcmp(entry->identity->initiator, whom->initiator) == 0;
 }
 
 void closing_note_shut(struct worker *worker, struct connection *connection)
@@ -53,7 +61,7 @@ static void closing_begin(struct mail *mail, void *receiver)
 	struct worker *worker = receiver;
 	struct connection *connection;
 
-	worker->draining = worker->draining || !closing->target;
+	worker->draining = worker->draining || !closing->closure->whom.target;
 	TAILQ_INSERT_TAIL(&worker->closings, closing, link);
 	TAILQ_FOREACH(connection, &worker->connections, all_link)
 	{
@@ -70,20 +78,19 @@ static void closing_begin(struct mail *mail, void *receiver)
 		closing_finished(worker, closing);
 }
 
-int closing_begin_all(struct workers *workers, struct closure *closure, struct target *target,
-	uint64_t generation)
+int closing_begin_all(
+	struct workers *workers, struct closure *closure, const struct closing_whom *whom)
 {
 	closure->parts = calloc(workers->count, sizeof(*closure->parts));
 	if (!closure->parts)
 		return -1;
 	closure->workers = workers;
+	closure->whom = *whom;
 	atomic_store(&closure->pending, workers->count);
 	atomic_store(&closure->sessions, 0);
 	for (unsigned i = 0; i < workers->count; i++) {
 		closure->parts[i] = (struct closing){ .mail.deliver = closing_begin,
-			.closure = closure,
-			.target = target,
-			.generation = generation };
+			.closure = closure };
 		mailbox_post(workers->all[i].mailbox, &closure->parts[i].mail);
 	}
 	return 0;

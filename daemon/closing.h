@@ -22,34 +22,41 @@ struct workers;
 
 #define CLOSE_PER_TURN 32u /* connections a worker begins to close in one turn of its loop */
 
+/* Whom a closing concerns. */
+struct closing_whom {
+	struct target *target; /* NULL: whatever target, and connections that have named none */
+	const char *initiator; /* NULL: whoever; else only this one, by what it proved */
+	uint64_t before;       /* generations of sets, or of the records proved, older than this */
+};
+
 /* One worker's part in closing sessions. */
 struct closing {
 	struct mail mail;
 	TAILQ_ENTRY(closing) link;
 	struct closure *closure;
-	struct target *target; /* NULL: whatever target, and connections that have named none */
-	uint64_t generation;   /* sessions of an older one */
-	size_t left;           /* connections not yet shut */
+	size_t left; /* connections not yet shut */
 };
 
-/* The closing of all sessions of a target of generations older than one: the only road there is. */
+/* The closing of all sessions that it concerns: the only road there is. */
 struct closure {
 	struct mail mail;
 	void (*done)(
 		struct closure *closure); /* main thread, when all are shut; frees it if it likes */
 	void *context;
 	struct workers *workers;
+	struct closing_whom whom;
 	atomic_uint pending;  /* workers */
 	atomic_uint sessions; /* connections closed */
 	struct closing *parts;
 };
 
 /*
- * Main thread. `closure->done` is called there when no session of `target` (NULL: of any) older than `generation`
- * is left (K3). 0, or -1 when out of memory (then nothing was closed). `closure` is borrowed until done.
+ * Main thread. `closure->done` is called there when no session that it concerns is left
+ * (K3): what makes a session one must not come true for any other from now on. 0, or -1 when out of memory (then
+ * nothing was closed). `closure` and the name in `whom` are borrowed until done.
  */
-int closing_begin_all(struct workers *workers, struct closure *closure, struct target *target,
-	uint64_t generation);
+int closing_begin_all(
+	struct workers *workers, struct closure *closure, const struct closing_whom *whom);
 
 /* --- for workers and connections --- */
 

@@ -21,6 +21,8 @@
 struct gate {
 	struct state *state;
 	struct workers *workers;
+	void (*changed)(void *context);
+	void *context;
 };
 
 /* One change on its way, beside the caller's struct: its turn and what it closes. */
@@ -28,6 +30,7 @@ struct step {
 	struct job job; /* first: the queue hands it back */
 	struct closure closure;
 	struct credential_change *change;
+	struct closing_whom whom;
 	enum change_result result;
 };
 
@@ -45,9 +48,22 @@ void gate_free(struct gate *gate)
 	free(gate);
 }
 
+void gate_watch(struct gate *gate, void (*changed)(void *context), void *context)
+{
+	gate->changed = changed;
+	gate->context = context;
+}
+
 static void gate_log(const struct credential_change *change, enum change_result result)
 {
-	const char *verb = change->kind == CHANGE_UPDATE ? "update" : "delete";
+	static const char *const verbs[] = {
+		[CHANGE_UPDATE] = "update",
+		[CHANGE_DELETE] = "delete",
+		[CHANGE_ROTATE] = "rotate",
+		[CHANGE_FINISH] = "finish",
+		[CHANGE_EXPIRE] = "expire",
+	};
+	const char *verb = verbs[change->kind];
 
 	if (result != CHANGE_DONE) {
 		log_warning("credentials %s not done target=%s initiator=%s by=\"%s\"", verb,
@@ -82,61 +98,122 @@ static void gate_closed(struct closure *closure)
 	gate_end(step);
 }
 
-/* Closes all sessions older than `generation`; without memory to do it in order, nobody may be served. */
-static void gate_close(struct step *step, uint64_t generation)
+/* Closes whom the change shuts out; without memory to do it in order, nobody may be served. */
+static void gate_close(struct step *step)
 {
 	struct gate *gate = step->change->gate;
 
 	step->closure.done = gate_closed;
 	step->closure.context = step;
-	if (closing_begin_all(gate->workers, &step->closure, step->change->target, generation) <
-		0) {
+	if (closing_begin_all(gate->workers, &step->closure, &step->whom) < 0) {
 		log_error("target=%s: out of memory while closing sessions",
 			step->change->target->name);
 		abort();
 	}
 }
 
-/* Builds the new set, or says why there is none. */
-static enum change_result gate_build(struct credential_change *change,
-	const struct credential_set *old, struct credential_set **new)
+/* The set that a change asks for; NULL with errno. `generation` is the new one's. */
+static struct credential_set *gate_build(
+	const struct credential_change *change, const struct credential_set *old)
 {
-	if (!old)
-		return CHANGE_FAILED;
-	change->generation = credential_set_generation(old) + 1;
-	if (change->kind == CHANGE_UPDATE) {
-		if (change->target->authentication == AUTHENTICATION_NONE)
-			return CHANGE_NOT_SUPPORTED;
-		*new = credential_set_with(old, change->generation, &change->record);
-	} else {
-		*new = credential_set_without(old, change->generation, change->record.initiator);
-		if (!*new &&errno == ENOENT)
-			return CHANGE_NO_INITIATOR;
+	const char *initiator = change->record.initiator;
+	const struct credential *retiring = credential_set_retiring(
+		old, initiator, strlen(initiator));
+
+	errno = 0;
+	switch (change->kind) {
+	case CHANGE_UPDATE:
+		return credential_set_with(old, change->generation, &change->record);
+	case CHANGE_DELETE:
+		return credential_set_without(old, change->generation, initiator);
+	case CHANGE_ROTATE:
+		return credential_set_rotated(
+			old, change->generation, &change->record, change->until);
+	case CHANGE_FINISH:
+	case CHANGE_EXPIRE:
+		if (change->kind == CHANGE_EXPIRE && retiring && retiring->until > change->until)
+			errno = EALREADY; /* it was given more time */
+		else if (retiring)
+			return credential_set_finished(old, change->generation, initiator);
+		else
+			errno = credential_set_find(old, initiator, strlen(initiator)) ? EALREADY
+										       : ENOENT;
+		return NULL;
 	}
-	return *new ? CHANGE_DONE : CHANGE_FAILED;
+	return NULL;
 }
 
-/* What storing came to. Returns whether sessions must be closed. */
-static bool gate_publish(
-	struct step *step, enum state_result stored, struct credential_set *new, const char *why)
+/* Why there is no set, as gate_build() says by errno. */
+static enum change_result gate_refusal(int reason)
+{
+	static const struct {
+		int reason;
+		enum change_result result;
+	} refusals[] = {
+		{ ENOENT, CHANGE_NO_INITIATOR },
+		{ EINVAL, CHANGE_SAME_SECRET },
+		{ EBUSY, CHANGE_ROTATING },
+		{ EALREADY, CHANGE_DONE },
+	};
+
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+		if (refusals[i].reason == reason)
+			return refusals[i].result;
+	return CHANGE_FAILED;
+}
+
+/* Whom the new set shuts out: after a hard cut all of the target, after a rotation who proved the retiring record. */
+static struct closing_whom gate_whom(
+	const struct credential_change *change, const struct credential_set *new)
+{
+	const char *initiator = change->record.initiator;
+	struct closing_whom whom = { .target = change->target, .before = change->generation };
+
+	if (change->kind == CHANGE_FINISH || change->kind == CHANGE_EXPIRE) {
+		whom.initiator = initiator;
+		whom.before = credential_set_find(new, initiator, strlen(initiator))->since;
+	}
+	return whom;
+}
+
+/* Makes the new set the target's. Returns whether sessions must be closed. */
+static bool gate_publish(struct step *step, struct credential_set *new)
 {
 	struct credential_change *change = step->change;
 	struct target *target = change->target;
 
-	if (stored == STATE_OK) {
-		if (credential_set_count(new) == 0 && target->authentication == AUTHENTICATION_AUTO)
-			log_warning("target=%s: the last credential is deleted, everybody may log "
-				    "in without CHAP",
-				target->name);
-		target_publish_take(target, new);
-		return true;
-	}
-	step->result = CHANGE_FAILED;
+	if (credential_set_count(new) == 0 && target->authentication == AUTHENTICATION_AUTO)
+		log_warning("target=%s: the last credential is deleted, everybody may log "
+			    "in without CHAP",
+			target->name);
+	step->whom = gate_whom(change, new);
+	target_publish_take(target, new);
+	if (change->gate->changed)
+		change->gate->changed(change->gate->context);
+	return change->kind != CHANGE_ROTATE;
+}
+
+/* Stores and publishes, or says why not. Returns whether sessions must be closed. */
+static bool gate_store(struct step *step, struct credential_set *new)
+{
+	struct credential_change *change = step->change;
+	struct target *target = change->target;
+	char why[STATE_ERROR_SIZE];
+
+	enum state_result stored = state_store_credentials(
+		change->gate->state, target->name, new, why);
+	if (stored == STATE_OK)
+		return gate_publish(step, new);
 	log_error("target=%s: credentials not stored: %s", target->name, why);
+	/* The end of its time is on the disk already: after a restart it is not taken either. */
+	if (stored == STATE_NOT_STORED && change->kind == CHANGE_EXPIRE)
+		return gate_publish(step, new);
+	step->result = CHANGE_FAILED;
 	credential_set_unref(new);
 	if (stored != STATE_BROKEN)
 		return false;
 	log_error("target=%s: its state can no longer be trusted, nobody is served", target->name);
+	step->whom = (struct closing_whom){ .target = target, .before = change->generation };
 	target_publish_take(target, NULL);
 	return true;
 }
@@ -146,20 +223,21 @@ static void gate_run(struct job *job)
 	struct step *step = (struct step *)job;
 	struct credential_change *change = step->change;
 	struct credential_set *new = NULL;
-	char why[STATE_ERROR_SIZE];
+	bool asks_for_chap = change->kind == CHANGE_UPDATE || change->kind == CHANGE_ROTATE;
 
 	change->started = clock_now();
 	struct credential_set *old = target_credentials(change->target);
-	step->result = gate_build(change, old, &new);
-	credential_set_unref(old);
-	bool closing = false;
-	if (step->result == CHANGE_DONE) {
-		enum state_result stored = state_store_credentials(
-			change->gate->state, change->target->name, new, why);
-		closing = gate_publish(step, stored, new, why);
+	step->result = CHANGE_FAILED;
+	if (old && asks_for_chap && change->target->authentication == AUTHENTICATION_NONE) {
+		step->result = CHANGE_NOT_SUPPORTED;
+	} else if (old) {
+		change->generation = credential_set_generation(old) + 1;
+		new = gate_build(change, old);
+		step->result = new ? CHANGE_DONE : gate_refusal(errno);
 	}
-	if (closing)
-		gate_close(step, change->generation);
+	credential_set_unref(old);
+	if (new &&gate_store(step, new))
+		gate_close(step);
 	else
 		gate_end(step);
 }

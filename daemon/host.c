@@ -45,11 +45,11 @@ static struct iscsi_login_status host_login_begin(
 	return (struct iscsi_login_status){ 0, 0 };
 }
 
-static bool host_login_current(void *owner)
+static bool host_login_current(void *owner, uint64_t credential)
 {
 	struct connection *connection = owner;
 
-	return target_is_current(connection->entry.target, &connection->entry);
+	return target_is_current(connection->entry.target, &connection->entry, credential);
 }
 
 /* The initiator port's name, SPC-4 annex: the initiator's name, ",i,0x" and the ISID. */

@@ -26,6 +26,7 @@ libdaemon_a_SOURCES += daemon/mailbox.h daemon/mailbox.c
 libdaemon_a_SOURCES += daemon/notify.h daemon/notify.c
 libdaemon_a_SOURCES += daemon/portals.h daemon/portals.c
 libdaemon_a_SOURCES += daemon/registry.h daemon/registry.c
+libdaemon_a_SOURCES += daemon/rotation.h daemon/rotation.c
 libdaemon_a_SOURCES += daemon/server.h daemon/server.c
 libdaemon_a_SOURCES += daemon/sessions.h daemon/sessions.c
 libdaemon_a_SOURCES += daemon/target.h daemon/target.c

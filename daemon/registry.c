@@ -7,6 +7,7 @@
 #include "daemon/registry.h"
 
 #include "base/log.h"
+#include "daemon/rotation.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -163,12 +164,22 @@ static void registered_free(struct registered *one)
 /* A broken state file closes this target alone (K9). */
 static void target_load(struct target *target, struct state *state)
 {
-	char why[STATE_ERROR_SIZE];
+	char why[STATE_ERROR_SIZE] = "out of memory";
+	bool ended;
 
-	if (state_load_credentials(state, target->name, &target->credentials, why) == STATE_OK)
+	if (state_load_credentials(state, target->name, &target->credentials, why) != STATE_OK) {
+		target->credentials = NULL;
+		log_error("target=%s is served to nobody: %s", target->name, why);
 		return;
-	target->credentials = NULL;
-	log_error("target=%s is served to nobody: %s", target->name, why);
+	}
+	target->credentials = rotation_prune_take(target->credentials, rotation_now(), &ended);
+	if (!ended)
+		return;
+	if (target->credentials &&
+		state_store_credentials(state, target->name, target->credentials, why) == STATE_OK)
+		log_info("target=%s: rotations whose time is over are finished", target->name);
+	else /* the end of their time is on the disk, so they are over at the next start too */
+		log_warning("target=%s: rotations are over, but: %s", target->name, why);
 }
 
 static struct registered *registered_new(const struct registry *registry, const char *file,

@@ -17,6 +17,7 @@
 #include "daemon/notify.h"
 #include "daemon/portals.h"
 #include "daemon/registry.h"
+#include "daemon/rotation.h"
 #include "daemon/worker.h"
 
 #include <event2/event.h>
@@ -39,6 +40,7 @@ struct server {
 	struct portal *portals;
 	struct workers *workers;
 	struct gate *gate;
+	struct rotations *rotations;
 	struct api *api;
 	struct control *control;
 	struct notify *notify;
@@ -85,6 +87,7 @@ static void reload_done(void *context, const struct apply_result *result)
 	else
 		log_info("reload: done targets_added=%u changed=%u removed=%u failed=%u",
 			result->added, result->changed, result->removed, result->failed);
+	rotations_look(server->rotations);
 	notify_reloaded();
 	if (server->reload_again)
 		server_reload(server);
@@ -144,7 +147,7 @@ static void server_stop_poll(evutil_socket_t fd, short what, void *context)
 	(void)fd, (void)what;
 
 	bool rested = server->closed && workers_load(server->workers) == 0 &&
-		      api_is_idle(server->api);
+		      api_is_idle(server->api) && rotations_are_idle(server->rotations);
 	if (rested || clock_now() >= server->stop_until)
 		event_base_loopexit(server->base, NULL);
 }
@@ -161,6 +164,7 @@ static void server_stop(evutil_socket_t number, short what, void *context)
 {
 	struct server *server = context;
 	const struct timeval poll = { .tv_sec = 0, .tv_usec = STOP_POLL_US };
+	const struct closing_whom everybody = { .target = NULL };
 	(void)what;
 
 	if (server->stopping)
@@ -172,7 +176,7 @@ static void server_stop(evutil_socket_t number, short what, void *context)
 	workers_deafen(server->workers);
 	server->closing.done = server_closed;
 	server->closing.context = server;
-	if (closing_begin_all(server->workers, &server->closing, NULL, UINT64_MAX) < 0)
+	if (closing_begin_all(server->workers, &server->closing, &everybody) < 0)
 		server->stop_until = 0;
 	event_add(server->stop_poll, &poll);
 }
@@ -272,7 +276,10 @@ static int server_build(struct server *server, char error[CONFIG_ERROR_SIZE])
 	if (!server->workers)
 		return -1;
 	server->gate = gate_new(server->state, server->workers);
-	return server->gate ? server_open_control(server, error) : -1;
+	if (!server->gate)
+		return -1;
+	server->rotations = rotations_new(server->base, server->registry, server->gate);
+	return server->rotations ? server_open_control(server, error) : -1;
 }
 
 struct server *server_new_take(struct config *config, char error[CONFIG_ERROR_SIZE])
@@ -318,6 +325,7 @@ void server_free(struct server *server)
 		return; /* the process ends with all that the store may still use */
 	control_free(server->control);
 	api_free(server->api);
+	rotations_free(server->rotations);
 	gate_free(server->gate);
 	workers_free(server->workers);
 	portals_close(server->portals, server->config->portal_count);

@@ -61,6 +61,7 @@ static void row_fill(struct session_row *row, const struct connection *connectio
 	row->discovery = info.identity->discovery;
 	row->chap_algorithm = info.chap_algorithm;
 	row->chap_mutual = info.chap_mutual;
+	row->credential = info.credential;
 	row->age_ms = now > info.logged_in_at ? now - info.logged_in_at : 0;
 	row->commands = info.commands;
 	row->bytes_read = info.bytes_read;

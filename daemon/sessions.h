@@ -24,6 +24,7 @@ struct session_row {
 	bool discovery;
 	unsigned chap_algorithm; /* 0 = none */
 	bool chap_mutual;
+	uint64_t credential; /* `since` of the record that it proved; 0 without CHAP */
 	uint64_t age_ms;
 	uint64_t commands, bytes_read, bytes_written;
 	bool header_digest, data_digest;

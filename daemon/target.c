@@ -104,17 +104,34 @@ bool target_enter(struct target *target, struct session_entry *entry, struct tar
 	return terms->credentials != NULL;
 }
 
-/* Under the lock. */
-static bool generation_is_current(const struct target *target, const struct session_entry *entry)
+/* Whether the newest set has the record that was proved. */
+static bool set_has(
+	const struct credential_set *set, const struct session_entry *entry, uint64_t credential)
 {
-	return target->credentials &&
-	       credential_set_generation(target->credentials) == entry->generation;
+	const char *name = entry->identity->initiator;
+	const struct credential *record = credential_set_find(set, name, strlen(name));
+	const struct credential *retiring = credential_set_retiring(set, name, strlen(name));
+
+	return (record && record->since == credential) ||
+	       (retiring && retiring->since == credential);
 }
 
-bool target_is_current(struct target *target, const struct session_entry *entry)
+/* Under the lock. */
+static bool entry_is_current(
+	const struct target *target, const struct session_entry *entry, uint64_t credential)
+{
+	const struct credential_set *set = target->credentials;
+
+	return set && entry->generation >= credential_set_floor(set) &&
+	       (credential == 0 || set_has(set, entry, credential));
+}
+
+bool target_is_current(struct target *target, struct session_entry *entry, uint64_t credential)
 {
 	pthread_mutex_lock(&target->lock);
-	bool current = generation_is_current(target, entry);
+	bool current = entry_is_current(target, entry, credential);
+	if (current)
+		entry->credential = credential;
 	pthread_mutex_unlock(&target->lock);
 	return current;
 }
@@ -202,7 +219,7 @@ enum iscsi_admission target_admit(
 	pthread_mutex_lock(&target->lock);
 	/* A retry finds its predecessor gone: what it was allowed to take over, it still is. */
 	struct session_entry *session = target_session(target, entry);
-	if (!generation_is_current(target, entry)) {
+	if (!entry_is_current(target, entry, entry->credential)) {
 		answer = ISCSI_STALE;
 	} else if (!entry->waiting && !tsih_is_acceptable(session, entry, &admission->status)) {
 		answer = ISCSI_REFUSED;

@@ -39,6 +39,7 @@ struct session_entry {
 		portal; /* our end of the connection: part of an unnamed discovery session's name */
 	uint16_t group; /* its portal group tag: part of every session's name */
 	uint64_t generation; /* of the credential set its login took */
+	uint64_t credential; /* `since` of the record that it proved; 0: none, or not yet */
 	uint16_t tsih;       /* 0 until admitted */
 	bool admitted;       /* a session; before that a login */
 	bool shut; /* nothing of its wire counts any more; its commands may still be at the store (K6) */
@@ -100,8 +101,11 @@ void target_hold(struct target *target, bool held);
 /* Publishes `set` (taken over) together with a new `authentication`, in one step. */
 void target_publish_policy_take(struct target *target, struct credential_set *set,
 	enum config_authentication authentication);
-/* Whether the set of target_enter() is still the newest (K4). */
-bool target_is_current(struct target *target, const struct session_entry *entry);
+/*
+ * Whether there was no hard cut since target_enter(), and the record of `credential` (its `since`; 0: none was proved)
+ * is in the newest set too (K4). If so the entry keeps it.
+ */
+bool target_is_current(struct target *target, struct session_entry *entry, uint64_t credential);
 
 /* What target_admit() finds out beside its answer. */
 struct admission {
@@ -110,7 +114,7 @@ struct admission {
 };
 
 /*
- * login_admit: compares the generation and registers the session under one lock (K4). An old session
+ * login_admit: checks as target_is_current() does and registers the session under one lock (K4). An old session
  * of the same initiator port is evicted first (section 6.3.5), and old commands of the same initiator are waited
  * for (K6): then ISCSI_WAIT, and `retry` says when it is worth asking again.
  */

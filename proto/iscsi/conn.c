@@ -255,6 +255,7 @@ void iscsi_conn_info(const struct iscsi_conn *conn, struct iscsi_conn_info *info
 		.tsih = conn->grant.tsih,
 		.chap_algorithm = conn->chap_algorithm,
 		.chap_mutual = conn->chap_mutual,
+		.credential = conn->credential,
 		.header_digest = parameters->header_digest,
 		.data_digest = parameters->data_digest,
 		.max_burst_length = parameters->max_burst_length,

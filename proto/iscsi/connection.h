@@ -75,6 +75,7 @@ struct iscsi_conn {
 
 	unsigned chap_algorithm; /* 0 = none; set by the one function that grants authentication */
 	bool chap_mutual;
+	uint64_t credential; /* `since` of the record that was proved, likewise */
 	uint64_t logged_in_at;
 
 	bool full;    /* full feature phase was reached: digests are in force */

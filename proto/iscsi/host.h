@@ -114,8 +114,11 @@ struct iscsi_host {
 	/* Finds the target, registers the login with it and takes its credential set (K1). Once per connection. */
 	struct iscsi_login_status (*login_begin)(void *owner, const struct iscsi_identity *identity,
 		struct iscsi_login_terms *terms);
-	/* Whether the credential set of login_begin is still the target's newest (K4), before CHAP_R is judged. */
-	bool (*login_current)(void *owner);
+	/*
+	 * Whether the login may go on with the credential set of login_begin (K4), and with the record of it that was
+	 * just proved: `credential` is its `since`, 0 when none was. Asked before the answer to CHAP_R is given.
+	 */
+	bool (*login_current)(void *owner, uint64_t credential);
 	/* Registers the session under the target's lock (K4), reinstating an old one (section 6.3.5) and waiting for its store (K6). */
 	enum iscsi_admission (*login_admit)(
 		void *owner, const struct iscsi_identity *identity, struct iscsi_grant *grant);

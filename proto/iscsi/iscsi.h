@@ -102,6 +102,7 @@ struct iscsi_conn_info {
 	uint16_t tsih;
 	unsigned chap_algorithm; /* 0 = logged in without CHAP */
 	bool chap_mutual;
+	uint64_t credential; /* `since` of the record that it proved; 0 without CHAP */
 	bool header_digest, data_digest;
 	uint32_t max_burst_length, first_burst_length,
 		max_recv_data_segment_length; /* bytes, as negotiated */

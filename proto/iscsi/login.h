@@ -57,6 +57,8 @@ struct iscsi_login {
 	unsigned algorithm;
 	uint8_t identifier;
 	uint8_t challenge[CHAP_CHALLENGE_SIZE];
+	/* What was proved: of the login's set; it answers the other direction too. NULL: nothing yet. */
+	const struct credential *proved;
 
 	unsigned status; /* of a refusal: enum login_status, or the host's */
 	const char *why;

@@ -20,6 +20,30 @@ struct chap_answer {
 	uint8_t challenge[CHAP_CHALLENGE_MAX];
 };
 
+/* The record that the answer proves, of the one or two of this initiator; NULL: none. */
+static const struct credential *identify(
+	const struct iscsi_conn *conn, const struct chap_answer *answer)
+{
+	const struct credential_set *set = conn->terms.credentials;
+	const struct credential *record = credential_set_find(
+		set, answer->name.at, answer->name.length);
+	const struct credential *retiring = credential_set_retiring(
+		set, answer->name.at, answer->name.length);
+	const struct chap_attempt attempt = {
+		.algorithm = conn->login->algorithm,
+		.identifier = conn->login->identifier,
+		.challenge = conn->login->challenge,
+		.challenge_length = sizeof(conn->login->challenge),
+		.response = answer->response,
+		.response_length = answer->response_length,
+	};
+
+	/* The name of another initiator is as good as none (section 9.2). */
+	if (record && strcmp(record->initiator, conn->identity.initiator) != 0)
+		record = retiring = NULL;
+	return chap_verify_either(&attempt, record, retiring);
+}
+
 /*
  * The only place that says "authenticated", and it believes nobody: each condition is checked here
  * once more. `answer` NULL = without CHAP.
@@ -40,26 +64,18 @@ static enum login_state grant(struct iscsi_conn *conn, const struct chap_answer 
 	}
 	if (login->state != LOGIN_RESPONSE || !conn->terms.credentials)
 		return login_refuse(login, LOGIN_INITIATOR_ERROR, "no challenge is open");
-	if (!conn->worker->host->login_current(conn->owner))
-		return login_refuse(login, LOGIN_SILENCE, "the credentials have changed");
 
-	record = credential_set_find(conn->terms.credentials, answer->name.at, answer->name.length);
-	/* The name of another initiator is as good as none (section 9.2). */
-	if (record && strcmp(record->initiator, conn->identity.initiator) != 0)
-		record = NULL;
-	const struct chap_attempt attempt = {
-		.algorithm = login->algorithm,
-		.identifier = login->identifier,
-		.challenge = login->challenge,
-		.challenge_length = sizeof(login->challenge),
-		.response = answer->response,
-		.response_length = answer->response_length,
-	};
-	if (!chap_verify(&attempt, record) || !record)
+	record = identify(conn, answer);
+	/* Asked after the proof has been judged and before anything of it shows: about that record. */
+	if (!conn->worker->host->login_current(conn->owner, record ? record->since : 0))
+		return login_refuse(login, LOGIN_SILENCE, "the credentials have changed");
+	if (!record)
 		return login_refuse(login, LOGIN_AUTHENTICATION_FAILURE, "wrong name or secret");
 	if (answer->mutual && !record->target_secret.length)
 		return login_refuse(login, LOGIN_AUTHENTICATION_FAILURE,
 			"no secret to authenticate the target with");
+	login->proved = record;
+	conn->credential = record->since;
 	conn->chap_algorithm = login->algorithm;
 	conn->chap_mutual = answer->mutual;
 	login->authenticated = true;
@@ -162,8 +178,7 @@ static unsigned read_answer(
 static enum login_state respond(struct iscsi_conn *conn, const struct chap_answer *answer)
 {
 	struct iscsi_login *login = conn->login;
-	const struct credential *record = credential_set_find(
-		conn->terms.credentials, answer->name.at, answer->name.length);
+	const struct credential *record = login->proved;
 	uint8_t response[CHAP_RESPONSE_MAX];
 	enum login_state next = LOGIN_SECURED;
 

@@ -186,6 +186,31 @@ START_TEST(anything_else_is_refused) /* [CHAP-06] [CHAP-18] */
 }
 END_TEST
 
+START_TEST(either_record_of_a_rotation_is_accepted) /* [CRED-11] */
+{
+	unsigned algorithm = (unsigned)_i;
+	struct credential record = { .initiator = "iqn.a", .initiator_secret = secret_of(12) };
+	struct credential retiring = { .initiator = "iqn.a", .initiator_secret = secret_of(13) };
+	struct chap_secret other = secret_of(14);
+	struct trial trial;
+
+	trial_of(&trial, algorithm, &record.initiator_secret);
+	ck_assert_ptr_eq(chap_verify_either(&trial.attempt, &record, &retiring), &record);
+	ck_assert_ptr_eq(chap_verify_either(&trial.attempt, &record, NULL), &record);
+	ck_assert_ptr_null(chap_verify_either(&trial.attempt, &retiring, NULL));
+	ck_assert_ptr_null(chap_verify_either(&trial.attempt, NULL, NULL));
+	trial_of(&trial, algorithm, &retiring.initiator_secret);
+	ck_assert_ptr_eq(chap_verify_either(&trial.attempt, &record, &retiring), &retiring);
+	ck_assert_ptr_null(chap_verify_either(&trial.attempt, &record, NULL));
+	trial_of(&trial, algorithm, &other);
+	ck_assert_ptr_null(chap_verify_either(&trial.attempt, &record, &retiring));
+	/* Each is judged by its own target's secret: what that would answer is a reflection. */
+	retiring.target_secret = other;
+	retiring.initiator_secret = other;
+	ck_assert_ptr_null(chap_verify_either(&trial.attempt, &record, &retiring));
+}
+END_TEST
+
 START_TEST(only_the_digest_s_length_is_accepted) /* [CHAP-06] */
 {
 	unsigned algorithm = (unsigned)_i;
@@ -327,6 +352,8 @@ int main(void)
 	tcase_add_test(answering, a_refusing_openssl_is_noticed);
 	tcase_add_loop_test(judging, the_right_secret_is_accepted, CHAP_MD5, CHAP_SHA3_256 + 1);
 	tcase_add_loop_test(judging, anything_else_is_refused, CHAP_MD5, CHAP_SHA3_256 + 1);
+	tcase_add_loop_test(
+		judging, either_record_of_a_rotation_is_accepted, CHAP_MD5, CHAP_SHA3_256 + 1);
 	tcase_add_loop_test(
 		judging, only_the_digest_s_length_is_accepted, CHAP_MD5, CHAP_SHA3_256 + 1);
 	tcase_add_test(judging, the_stand_in_secrets_open_nothing);

@@ -281,6 +281,184 @@ START_TEST(threads_share_a_set)
 }
 END_TEST
 
+/* `set` with a rotation of that initiator to `secret` begun, or refused; the old reference is kept. */
+static struct credential_set *rotated(const struct credential_set *set, const char *name,
+	const char *secret, const char *target_secret, uint64_t until)
+{
+	struct credential record = record_of(name, secret, target_secret);
+
+	record.since = record.until = 99; /* the set's business alone */
+	errno = 0;
+	return credential_set_rotated(set, credential_set_generation(set) + 1, &record, until);
+}
+
+static bool has_retiring(const struct credential_set *set, const char *name, const char *secret)
+{
+	const struct credential *record = credential_set_retiring(set, name, strlen(name));
+
+	return record && record->initiator_secret.length == strlen(secret) &&
+	       memcmp(record->initiator_secret.bytes, secret, strlen(secret)) == 0;
+}
+
+START_TEST(a_rotation_has_both_records)
+{
+	struct credential_set *one = added(
+		added(credential_set_new(1), "iqn.b", "secret-one-12"), "iqn.a", "secret-of-a!");
+	struct credential_set *two = rotated(one, "IQN.B", "secret-two-12", "target-secret", 1234);
+	struct credential_set *three = rotated(two, "iqn.a", "secret-new-a", "", 77);
+
+	ck_assert_uint_eq(credential_set_count(two), 2);
+	ck_assert_uint_eq(credential_set_retiring_count(one), 0);
+	ck_assert_uint_eq(credential_set_retiring_count(two), 1);
+	ck_assert(has_secret(one, "iqn.b", "secret-one-12"));
+	ck_assert(has_secret(two, "iqn.b", "secret-two-12"));
+	ck_assert(has_retiring(two, "iqn.B", "secret-one-12"));
+	ck_assert_ptr_null(credential_set_retiring(two, "iqn.a", 5));
+	ck_assert_ptr_null(credential_set_retiring(two, "iqn.", 4));
+	const struct credential *newest = credential_set_find(two, "iqn.b", 5);
+	const struct credential *retiring = credential_set_retiring_at(two, 0);
+	ck_assert_uint_eq(retiring->until, 1234);
+	ck_assert_uint_eq(retiring->target_secret.length, 0);
+	ck_assert_uint_eq(newest->target_secret.length, 13);
+	/* Each is told from the other, and from whatever else the name ever had. */
+	ck_assert_uint_eq(retiring->since, 2);
+	ck_assert_uint_eq(newest->since, 4);
+	ck_assert_uint_eq(credential_set_find(two, "iqn.a", 5)->since, 3);
+	/* Two at a time, sorted, each with its own end. */
+	ck_assert_uint_eq(credential_set_retiring_count(three), 2);
+	ck_assert_str_eq(credential_set_retiring_at(three, 0)->initiator, "iqn.a");
+	ck_assert_uint_eq(credential_set_retiring_at(three, 0)->until, 77);
+	ck_assert_uint_eq(credential_set_retiring_at(three, 1)->until, 1234);
+	ck_assert(has_retiring(three, "iqn.b", "secret-one-12"));
+	credential_set_unref(one);
+	credential_set_unref(two);
+	credential_set_unref(three);
+}
+END_TEST
+
+START_TEST(a_finished_rotation_leaves_the_newest)
+{
+	struct credential_set *one = added(
+		added(credential_set_new(1), "iqn.b", "secret-one-12"), "iqn.a", "secret-of-a!");
+	struct credential_set *two = rotated(one, "iqn.b", "secret-two-12", "", 1234);
+	struct credential_set *three = credential_set_finished(two, 9, "IQN.B");
+
+	ck_assert_uint_eq(credential_set_count(three), 2);
+	ck_assert_uint_eq(credential_set_retiring_count(three), 0);
+	ck_assert(has_secret(three, "iqn.b", "secret-two-12"));
+	ck_assert_ptr_null(credential_set_retiring(three, "iqn.b", 5));
+	ck_assert_uint_eq(credential_set_find(three, "iqn.b", 5)->since, 4);
+	errno = 0;
+	ck_assert_ptr_null(credential_set_finished(three, 10, "iqn.b"));
+	ck_assert_int_eq(errno, ENOENT);
+	ck_assert(has_retiring(two, "iqn.b", "secret-one-12"));
+	credential_set_unref(one);
+	credential_set_unref(two);
+	credential_set_unref(three);
+}
+END_TEST
+
+/* What a login that took an older set may rely on (K4). */
+START_TEST(only_hard_cuts_raise_the_floor)
+{
+	struct credential record = record_of("iqn.b", "secret-of-b!", "");
+	struct credential_set *sets[6];
+
+	sets[0] = added(credential_set_new(1), "iqn.a", "secret-one-12");
+	sets[1] = rotated(sets[0], "iqn.a", "secret-two-12", "", 5);
+	sets[2] = credential_set_finished(sets[1], 4, "iqn.a");
+	sets[3] = credential_set_with(sets[1], 4, &record);
+	sets[4] = credential_set_without(sets[3], 5, "iqn.b");
+	sets[5] = credential_set_renewed(sets[1], 4);
+	static const uint64_t floors[] = { 2, 2, 2, 4, 5, 4 };
+	for (size_t i = 0; i < 6; i++)
+		ck_assert_uint_eq(credential_set_floor(sets[i]), floors[i]);
+	/* Hard cuts of others, and of nobody, leave the rotation to its initiator. */
+	for (size_t i = 3; i < 6; i++) {
+		ck_assert(has_retiring(sets[i], "iqn.a", "secret-one-12"));
+		ck_assert_uint_eq(credential_set_retiring_at(sets[i], 0)->until, 5);
+		ck_assert_uint_eq(credential_set_retiring_at(sets[i], 0)->since, 2);
+		ck_assert_uint_eq(credential_set_find(sets[i], "iqn.a", 5)->since, 3);
+	}
+	for (size_t i = 0; i < 6; i++)
+		credential_set_unref(sets[i]);
+}
+END_TEST
+
+START_TEST(an_update_or_a_delete_ends_the_rotation)
+{
+	struct credential_set *one = added(credential_set_new(1), "iqn.a", "secret-one-12");
+	struct credential_set *two = rotated(one, "iqn.a", "secret-two-12", "", 5);
+	struct credential_set *gone = credential_set_without(two, 9, "iqn.a");
+	struct credential_set *cut = added(credential_set_ref(two), "iqn.a", "secret-cut-12");
+
+	ck_assert_uint_eq(credential_set_count(gone), 0);
+	ck_assert_uint_eq(credential_set_retiring_count(gone), 0);
+	ck_assert_uint_eq(credential_set_retiring_count(cut), 0);
+	ck_assert(has_secret(cut, "iqn.a", "secret-cut-12"));
+	credential_set_unref(one);
+	credential_set_unref(two);
+	credential_set_unref(gone);
+	credential_set_unref(cut);
+}
+END_TEST
+
+/* The present record is iqn.a's: the initiator's secret "secret-one-12", the target's "target-one-12". */
+static const struct {
+	const char *name, *secret, *target_secret;
+	int fault;
+} rotations[] = {
+	{ "iqn.a", "secret-two-12", "", 0 },
+	{ "iqn.a", "secret-two-12", "target-one-12", 0 }, /* the target's alone may stay */
+	{ "iqn.b", "secret-two-12", "", ENOENT },
+	{ "", "secret-two-12", "", ENOENT },
+	{ "iqn.a", "secret-one-12", "target-two-12", EINVAL },
+	{ "iqn.a", "target-one-12", "", EINVAL },
+	{ "iqn.a", "secret-two-12", "secret-one-12", EINVAL },
+	{ "iqn.a", "", "target-two-12", EINVAL },
+};
+
+START_TEST(records_of_a_rotation_are_not_to_be_confused)
+{
+	struct credential present = record_of("iqn.a", "secret-one-12", "target-one-12");
+	struct credential_set *empty = credential_set_new(1);
+	struct credential_set *one = credential_set_with(empty, 2, &present);
+	struct credential_set *two = rotated(
+		one, rotations[_i].name, rotations[_i].secret, rotations[_i].target_secret, 5);
+
+	ck_assert_int_eq(errno, rotations[_i].fault);
+	ck_assert_int_eq(two == NULL, rotations[_i].fault != 0);
+	credential_set_unref(empty);
+	credential_set_unref(one);
+	credential_set_unref(two);
+}
+END_TEST
+
+/* Asked again, as after a lost reply, it only gets its new end; to something else it must be finished first. */
+START_TEST(a_rotation_may_be_asked_for_again)
+{
+	struct credential_set *one = added(credential_set_new(1), "iqn.a", "secret-one-12");
+	struct credential_set *two = rotated(one, "iqn.a", "secret-two-12", "target-secret", 5);
+	struct credential_set *again = rotated(two, "iqn.a", "secret-two-12", "target-secret", 6);
+
+	ck_assert_uint_eq(credential_set_generation(again), 4);
+	ck_assert(has_secret(again, "iqn.a", "secret-two-12"));
+	ck_assert(has_retiring(again, "iqn.a", "secret-one-12"));
+	ck_assert_uint_eq(credential_set_find(again, "iqn.a", 5)->since, 3);
+	ck_assert_uint_eq(credential_set_retiring_at(again, 0)->since, 2);
+	ck_assert_uint_eq(credential_set_retiring_at(again, 0)->until, 6);
+	ck_assert_ptr_null(rotated(two, "iqn.a", "secret-two-12", "", 6));
+	ck_assert_int_eq(errno, EBUSY);
+	ck_assert_ptr_null(rotated(two, "iqn.a", "secret-six-12", "target-secret", 6));
+	ck_assert_int_eq(errno, EBUSY);
+	ck_assert_ptr_null(rotated(two, "iqn.a", "secret-one-12", "", 6));
+	ck_assert_int_eq(errno, EBUSY);
+	credential_set_unref(one);
+	credential_set_unref(two);
+	credential_set_unref(again);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("auth/credentials");
@@ -297,6 +475,13 @@ int main(void)
 	tcase_add_test(tests, the_longest_name_is_kept_whole);
 	tcase_add_test(tests, an_empty_name_or_secret_is_refused);
 	tcase_add_test(tests, a_whole_set_must_ascend);
+	tcase_add_test(tests, a_rotation_has_both_records);
+	tcase_add_test(tests, a_finished_rotation_leaves_the_newest);
+	tcase_add_test(tests, only_hard_cuts_raise_the_floor);
+	tcase_add_test(tests, an_update_or_a_delete_ends_the_rotation);
+	tcase_add_loop_test(tests, records_of_a_rotation_are_not_to_be_confused, 0,
+		(int)(sizeof(rotations) / sizeof(rotations[0])));
+	tcase_add_test(tests, a_rotation_may_be_asked_for_again);
 	tcase_add_test(tests, null_is_no_set);
 	tcase_add_test(tests, threads_share_a_set);
 	suite_add_tcase(suite, tests);

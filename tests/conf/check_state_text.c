@@ -18,6 +18,15 @@
 #define REC_A  "{\"initiator\":\"iqn.a\",\"initiatorSecret\":\"61626300\",\"targetSecret\":\"ff\"}"
 #define REC_B  "{\"initiator\":\"iqn.b\",\"initiatorSecret\":\"00\",\"targetSecret\":\"\"}"
 
+/* A rotation of iqn.a to a record with the secret 646566: format 2. */
+#define HEAD_2 "{\"format\":2,\"target\":\"" TARGET "\",\"generation\":7,\"credentials\":["
+#define REC_2(initiator, retiring)                                                                 \
+	"{\"initiator\":\"" initiator "\",\"initiatorSecret\":\"646566\",\"targetSecret\":\"ee\"," \
+	"\"retiring\":{" retiring "}}"
+#define OLD(secret, until)                                                                         \
+	"\"initiatorSecret\":\"" secret "\",\"targetSecret\":\"ff\",\"until\":" until
+#define ROTATING_A REC_2("iqn.a", OLD("61626300", "1795000000"))
+
 /* `line` with the newline and the checksum that belong to it. */
 static size_t sealed(char *text, size_t size, const char *line)
 {
@@ -71,6 +80,51 @@ START_TEST(the_bytes_are_fixed)
 	ck_assert_mem_eq(text, expected, size);
 	secret_free(text);
 	credential_set_unref(set);
+}
+END_TEST
+
+START_TEST(a_rotation_has_a_format_of_its_own)
+{
+	const struct credential next = { .initiator = "iqn.a",
+		.initiator_secret = { 3, "def" },
+		.target_secret = { 1, { 0xee } } };
+	char expected[1024];
+	const char *why;
+	size_t length;
+	size_t size = sealed(expected, sizeof(expected), HEAD_2 ROTATING_A "," REC_B "]}");
+	struct credential_set *old = example_set();
+	struct credential_set *set = credential_set_rotated(old, 7, &next, 1795000000);
+	char *text = state_text_of_credentials(TARGET, set, &length);
+
+	ck_assert_uint_eq(length, size);
+	ck_assert_mem_eq(text, expected, size);
+	struct credential_set *back = state_text_credentials(text, length, TARGET, &why);
+	ck_assert_ptr_nonnull(back);
+	ck_assert_uint_eq(credential_set_generation(back), 7);
+	ck_assert_uint_eq(credential_set_count(back), 2);
+	ck_assert_uint_eq(credential_set_retiring_count(back), 1);
+	const struct credential *newest = credential_set_at(back, 0);
+	const struct credential *retiring = credential_set_retiring_at(back, 0);
+	ck_assert_uint_eq(newest->initiator_secret.length, 3);
+	ck_assert_mem_eq(newest->initiator_secret.bytes, "def", 3);
+	ck_assert_uint_eq(newest->target_secret.bytes[0], 0xee);
+	ck_assert_str_eq(retiring->initiator, "iqn.a");
+	ck_assert_uint_eq(retiring->initiator_secret.length, 4);
+	ck_assert_mem_eq(retiring->initiator_secret.bytes, "abc", 4);
+	ck_assert_uint_eq(retiring->target_secret.bytes[0], 0xff);
+	ck_assert_uint_eq(retiring->until, 1795000000);
+	ck_assert_uint_lt(retiring->since, newest->since);
+	/* When it is over the file is what any version can read. */
+	struct credential_set *finished = credential_set_finished(back, 8, "iqn.a");
+	secret_free(text);
+	text = state_text_of_credentials(TARGET, finished, &length);
+	ck_assert_ptr_nonnull(strstr(text, "{\"format\":1,"));
+	ck_assert_ptr_null(strstr(text, "61626300"));
+	secret_free(text);
+	credential_set_unref(old);
+	credential_set_unref(set);
+	credential_set_unref(back);
+	credential_set_unref(finished);
 }
 END_TEST
 
@@ -141,10 +195,11 @@ START_TEST(a_name_that_json_cannot_hold_is_not_written)
 }
 END_TEST
 
-#define NO_JSON    "is not the JSON expected"
-#define NO_RECORD  "one of its credentials is not as expected"
-#define NO_ORDER   "its credentials are not in order"
-#define NAME_OF_25 "xxxxxxxxxxxxxxxxxxxxxxxxx"
+#define NO_JSON       "is not the JSON expected"
+#define NO_RECORD     "one of its credentials is not as expected"
+#define NO_ORDER      "its credentials are not in order"
+#define NO_DIFFERENCE "the records of a rotation do not differ"
+#define NAME_OF_25    "xxxxxxxxxxxxxxxxxxxxxxxxx"
 #define TOO_LONG                                                                                   \
 	NAME_OF_25 NAME_OF_25 NAME_OF_25 NAME_OF_25 NAME_OF_25 NAME_OF_25 NAME_OF_25 NAME_OF_25    \
 		NAME_OF_25 NAME_OF_25 "123456"
@@ -179,8 +234,33 @@ static const struct {
 	{ "{\"format\":1,\"target\":\"" TARGET "\",\"generation\":7,\"credentials\":{}}", NO_JSON },
 	{ "{\"format\":1,\"target\":\"" TARGET "\",\"generation\":7,\"credentials\":null}",
 		NO_JSON },
-	{ "{\"format\":2,\"target\":\"" TARGET "\",\"generation\":7,\"credentials\":[]}",
+	{ "{\"format\":3,\"target\":\"" TARGET "\",\"generation\":7,\"credentials\":[]}",
 		"is of a format that this version does not know" },
+	{ HEAD_2 ROTATING_A "]}", NULL },
+	{ HEAD_2 ROTATING_A "," REC_B "]}", NULL },
+	{ HEAD_2 ROTATING_A "," REC_2("iqn.b", OLD("01", "1")) "]}", NULL },
+	{ HEAD_2 "]}", "is of the format for rotations and has none" },
+	{ HEAD_2 REC_B "]}", "is of the format for rotations and has none" },
+	{ HEAD ROTATING_A "]}", NO_RECORD },
+	{ "{\"format\":2,\"target\":\"" TARGET "\",\"generation\":1,\"credentials\":[" ROTATING_A
+	  "]}",
+		NO_JSON },
+	{ HEAD_2 REC_2("iqn.a", OLD("646566", "1")) "]}", NO_DIFFERENCE },
+	{ HEAD_2 REC_2("iqn.a", OLD("ee", "1")) "]}", NO_DIFFERENCE },
+	{ HEAD_2 REC_2("iqn.a", OLD("", "1")) "]}", NO_RECORD },
+	{ HEAD_2 REC_2("iqn.a", OLD("6", "1")) "]}", NO_RECORD },
+	{ HEAD_2 REC_2("iqn.a", OLD("61", "0")) "]}", NO_RECORD },
+	{ HEAD_2 REC_2("iqn.a", OLD("61", "-1")) "]}", NO_RECORD },
+	{ HEAD_2 REC_2("iqn.a", OLD("61", "1.0")) "]}", NO_RECORD },
+	{ HEAD_2 REC_2("iqn.a", OLD("61", "\"1\"")) "]}", NO_RECORD },
+	{ HEAD_2 REC_2("iqn.a", OLD("61", "1,\"x\":1")) "]}", NO_RECORD },
+	{ HEAD_2 REC_2("iqn.a", "\"initiatorSecret\":\"61\",\"until\":1") "]}", NO_RECORD },
+	{ HEAD_2 REC_2("iqn.a", "") "]}", NO_RECORD },
+	{ HEAD_2 ROTATING_A "," ROTATING_A "]}", NO_ORDER },
+	{ HEAD_2 "{\"initiator\":\"a\",\"initiatorSecret\":\"00\",\"targetSecret\":\"\","
+		 "\"retiring\":"
+		 "null}]}",
+		NO_RECORD },
 	{ "{\"format\":true,\"target\":\"" TARGET "\",\"generation\":7,\"credentials\":[]}",
 		NO_JSON },
 	{ "{\"format\":1,\"target\":\"iqn.2026-01.org.example:dis\",\"generation\":7,"
@@ -336,11 +416,13 @@ END_TEST
 /* Running out of memory at whatever point gives the right answer or none, never a part of it. */
 START_TEST(memory_may_run_out)
 {
+	static const char *const texts[] = { HEAD REC_A "," REC_B "]}",
+		HEAD_2 ROTATING_A "," REC_B "]}" };
 	char expected[1024];
 	const char *why;
 	size_t length, wrong = 0;
-	size_t size = sealed(expected, sizeof(expected), HEAD REC_A "," REC_B "]}");
-	struct credential_set *set = example_set();
+	size_t size = sealed(expected, sizeof(expected), texts[_i]);
+	struct credential_set *set = state_text_credentials(expected, size, TARGET, &why);
 	bool written = false, read = false;
 
 	json_set_alloc_funcs(failing_malloc, counting_free);
@@ -353,7 +435,8 @@ START_TEST(memory_may_run_out)
 		allocations_left = n;
 		struct credential_set *back = state_text_credentials(expected, size, TARGET, &why);
 		read = back != NULL;
-		wrong += back && credential_set_count(back) != 2;
+		wrong += back && (credential_set_count(back) != 2 ||
+					 credential_set_retiring_count(back) != (size_t)_i);
 		credential_set_unref(back);
 		ck_assert_int_lt(n, 1000);
 	}
@@ -426,6 +509,7 @@ int main(void)
 
 	json_set_alloc_funcs(secret_malloc, secret_free);
 	tcase_add_test(tests, the_bytes_are_fixed);
+	tcase_add_test(tests, a_rotation_has_a_format_of_its_own);
 	tcase_add_test(tests, the_empty_set_is_known);
 	tcase_add_test(tests, sets_come_back);
 	tcase_add_test(tests, a_name_that_json_cannot_hold_is_not_written);
@@ -434,7 +518,7 @@ int main(void)
 	tcase_add_test(tests, damage_is_noticed);
 	tcase_add_test(tests, an_index_comes_back);
 	tcase_add_rows(tests, bad_indexes_are_refused, bad_indexes);
-	tcase_add_test(tests, memory_may_run_out);
+	tcase_add_loop_test(tests, memory_may_run_out, 0, 2);
 	tcase_add_test(tests, memory_may_run_out_for_an_index);
 	tcase_add_rows(tests, files_are_named_after_targets, names);
 	suite_add_tcase(suite, tests);

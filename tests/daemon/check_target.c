@@ -131,11 +131,143 @@ START_TEST(a_change_makes_a_login_stale)
 	struct login a;
 
 	enter(&a, "iqn.a", 1);
-	ck_assert(target_is_current(&target, &a.entry));
+	ck_assert(target_is_current(&target, &a.entry, 0));
 	publish(2);
-	ck_assert(!target_is_current(&target, &a.entry));
+	ck_assert(!target_is_current(&target, &a.entry, 0));
 	ck_assert_int_eq(admit(&a), ISCSI_STALE);
 	leave(&a);
+}
+END_TEST
+
+static struct credential record_of(const char *initiator, const char *secret)
+{
+	struct credential record = { .initiator_secret = { .length = 12 } };
+
+	strncpy(record.initiator, initiator, CREDENTIAL_NAME_MAX);
+	memcpy(record.initiator_secret.bytes, secret, 12);
+	return record;
+}
+
+/* The `since` of an initiator's newest and retiring records, 0: none. */
+static uint64_t newest(const char *initiator)
+{
+	const struct credential *record = credential_set_find(
+		target.credentials, initiator, strlen(initiator));
+
+	return record ? record->since : 0;
+}
+
+static uint64_t retiring(const char *initiator)
+{
+	const struct credential *record = credential_set_retiring(
+		target.credentials, initiator, strlen(initiator));
+
+	return record ? record->since : 0;
+}
+
+static void change_to(struct credential_set *set)
+{
+	ck_assert_ptr_nonnull(set);
+	target_publish_take(&target, set);
+}
+
+/* Generation 3: iqn.a and iqn.b have records. */
+static void publish_two(void)
+{
+	const struct credential a = record_of("iqn.a", "secret-a-old"),
+				b = record_of("iqn.b", "secret-b-old");
+
+	change_to(credential_set_with(target.credentials, 2, &a));
+	change_to(credential_set_with(target.credentials, 3, &b));
+}
+
+static void rotate(const char *initiator, const char *secret)
+{
+	const struct credential record = record_of(initiator, secret);
+
+	change_to(credential_set_rotated(
+		target.credentials, credential_set_generation(target.credentials) + 1, &record, 1));
+}
+
+static void finish(const char *initiator)
+{
+	change_to(credential_set_finished(
+		target.credentials, credential_set_generation(target.credentials) + 1, initiator));
+}
+
+/* A login that began before a rotation goes on through all of it; what it proved counts at the end. [CRED-02 CRED-11] */
+START_TEST(a_rotation_disturbs_no_login)
+{
+	struct login before, old, new, other;
+
+	publish_two();
+	enter(&before, "iqn.a", 1);
+	enter(&other, "iqn.b", 1);
+	rotate("iqn.a", "secret-a-new");
+	enter(&old, "iqn.a", 2);
+	enter(&new, "iqn.a", 3);
+	ck_assert(target_is_current(&target, &before.entry, 0));
+	ck_assert(target_is_current(&target, &before.entry, retiring("iqn.a")));
+	ck_assert(target_is_current(&target, &old.entry, retiring("iqn.a")));
+	ck_assert(target_is_current(&target, &new.entry, newest("iqn.a")));
+	ck_assert(target_is_current(&target, &other.entry, newest("iqn.b")));
+	ck_assert_int_eq(admit(&before), ISCSI_ADMITTED);
+	finish("iqn.a");
+	ck_assert_int_eq(admit(&old), ISCSI_STALE);
+	ck_assert_int_eq(admit(&new), ISCSI_ADMITTED);
+	ck_assert_int_eq(admit(&other), ISCSI_ADMITTED);
+	leave(&before);
+	leave(&old);
+	leave(&new);
+	leave(&other);
+}
+END_TEST
+
+/* Proving the old secret after the end counts for nothing, and is not remembered: a closing under way must not count it. */
+START_TEST(a_finished_record_proves_nothing)
+{
+	struct login a;
+
+	publish_two();
+	rotate("iqn.a", "secret-a-new");
+	enter(&a, "iqn.a", 1);
+	uint64_t old = retiring("iqn.a");
+	finish("iqn.a");
+	ck_assert_uint_ne(old, newest("iqn.a"));
+	ck_assert(!target_is_current(&target, &a.entry, old));
+	ck_assert_uint_eq(a.entry.credential, 0);
+	ck_assert(target_is_current(&target, &a.entry, newest("iqn.a")));
+	ck_assert_uint_eq(a.entry.credential, newest("iqn.a"));
+	leave(&a);
+}
+END_TEST
+
+/* Any other change during a rotation is a hard cut, whatever was proved. */
+START_TEST(a_hard_cut_is_one_in_a_rotation_too)
+{
+	struct login old, new, other;
+	struct credential record = record_of("iqn.a", "secret-a-cut");
+
+	publish_two();
+	rotate("iqn.a", "secret-a-new");
+	enter(&old, "iqn.a", 1);
+	enter(&new, "iqn.a", 2);
+	enter(&other, "iqn.b", 1);
+	ck_assert(target_is_current(&target, &old.entry, retiring("iqn.a")));
+	ck_assert(target_is_current(&target, &new.entry, newest("iqn.a")));
+	ck_assert(target_is_current(&target, &other.entry, newest("iqn.b")));
+	if (_i == 0)
+		change_to(credential_set_with(target.credentials, 5, &record));
+	else if (_i == 1)
+		change_to(credential_set_without(target.credentials, 5, "iqn.b"));
+	else
+		change_to(credential_set_renewed(target.credentials, 5));
+	ck_assert_int_eq(admit(&old), ISCSI_STALE);
+	ck_assert_int_eq(admit(&new), ISCSI_STALE);
+	ck_assert_int_eq(admit(&other), ISCSI_STALE);
+	leave(&old);
+	leave(&new);
+	leave(&other);
 }
 END_TEST
 
@@ -351,6 +483,9 @@ static Suite *target_suite(void)
 	tcase_add_test(rules, a_session_gets_a_tsih_of_its_own);
 	tcase_add_test(rules, tsih_wraps_around_zero);
 	tcase_add_test(rules, a_change_makes_a_login_stale);
+	tcase_add_test(rules, a_rotation_disturbs_no_login);
+	tcase_add_test(rules, a_finished_record_proves_nothing);
+	tcase_add_loop_test(rules, a_hard_cut_is_one_in_a_rotation_too, 0, 3);
 	tcase_add_test(rules, a_broken_target_takes_no_login);
 	tcase_add_test(rules, the_same_port_takes_its_old_session_s_place);
 	tcase_add_test(rules, any_port_of_the_initiator_waits_for_its_old_commands);

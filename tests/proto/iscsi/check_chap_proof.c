@@ -210,6 +210,85 @@ START_TEST(stale_credentials_are_found_at_the_end)
 }
 END_TEST
 
+/* --- a rotation: two records --- */
+
+#define NEXT_SECRET        "the next secret!"
+#define NEXT_TARGET_SECRET "target's next!!"
+
+/* From now on INITIATOR's record of bench_protect() retires; `mutual`: the new one has a target's secret. */
+static struct credential_set *rotate(bool mutual)
+{
+	static struct credential record;
+
+	snprintf(record.initiator, sizeof(record.initiator), INITIATOR);
+	record.initiator_secret = (struct chap_secret){ 16, NEXT_SECRET };
+	record.target_secret = (struct chap_secret){ mutual ? 15 : 0, NEXT_TARGET_SECRET };
+	struct credential_set *set = credential_set_rotated(bench->credentials, 3, &record, 1);
+	bench->terms.credentials = set;
+	return set;
+}
+
+/* [CRED-11] The record that was proved is told to the host, and answers the other direction. */
+static const struct rotation_row {
+	const char *secret;
+	bool new_is_mutual;
+	uint64_t credential; /* 0: refused */
+	const char *answer;  /* the secret that the target proves; NULL: it cannot */
+} rotation_rows[] = {
+	{ INITIATOR_SECRET, true, 2, TARGET_SECRET },
+	{ INITIATOR_SECRET, false, 2, TARGET_SECRET },
+	{ NEXT_SECRET, true, 3, NEXT_TARGET_SECRET },
+	{ NEXT_SECRET, false, 3, NULL },
+	{ "neither of both!", true, 0, NULL },
+	{ TARGET_SECRET, true, 0, NULL },
+	{ NEXT_TARGET_SECRET, true, 0, NULL },
+};
+
+START_TEST(either_record_of_a_rotation_proves)
+{
+	const struct rotation_row *row = &rotation_rows[_i];
+	struct credential_set *set = rotate(row->new_is_mutual);
+
+	bench_challenge(bench, CHAP_SHA256);
+	bench_respond(bench, CHAP_SHA256, SECURITY | TO_OPERATIONAL, INITIATOR, row->secret, "");
+	ck_assert_uint_eq(bench->currents, 1);
+	ck_assert_uint_eq(bench->credential, row->credential);
+	ck_assert_uint_eq(bench->conn->credential, row->credential);
+	if (row->credential) {
+		struct iscsi_conn_info info;
+		assert_secured(bench, CHAP_SHA256, false);
+		iscsi_conn_info(bench->conn, &info);
+		ck_assert_uint_eq(info.credential, row->credential);
+	} else {
+		assert_refused(bench, 0x0201);
+	}
+	bench_reconnect(bench);
+	credential_set_unref(set);
+}
+END_TEST
+
+START_TEST(the_record_that_was_proved_answers)
+{
+	static const uint8_t challenge[] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+	const struct rotation_row *row = &rotation_rows[_i];
+	struct credential_set *set = rotate(row->new_is_mutual);
+
+	bench_challenge(bench, 5);
+	bench_respond(bench, 5, SECURITY | TO_OPERATIONAL, INITIATOR, row->secret,
+		"CHAP_I=9\nCHAP_C=0x0102030405060708\n");
+	if (row->answer) {
+		ck_assert(
+			proves(&bench->response, 5, 9, challenge, sizeof(challenge), row->answer));
+		assert_secured(bench, 5, true);
+	} else {
+		assert_refused(bench, 0x0201);
+		ck_assert_uint_eq(bench->response.length, 0);
+	}
+	bench_reconnect(bench);
+	credential_set_unref(set);
+}
+END_TEST
+
 /* --- no way around --- */
 
 /*
@@ -383,6 +462,8 @@ int main(void)
 	tcase_add_test(tcase, our_own_response_is_no_proof);
 	tcase_add_loop_test(tcase, stale_credentials_end_in_silence, 0, 2);
 	tcase_add_test(tcase, stale_credentials_are_found_at_the_end);
+	tcase_add_rows(tcase, either_record_of_a_rotation_proves, rotation_rows);
+	tcase_add_rows(tcase, the_record_that_was_proved_answers, rotation_rows);
 	tcase_add_loop_test(tcase, no_order_of_steps_goes_around_chap, 0, STEP_KINDS);
 	tcase_add_test(tcase, the_grant_checks_the_state_itself);
 	tcase_add_test(tcase, nothing_is_heard_after_a_failure);

@@ -53,11 +53,12 @@ static struct iscsi_login_status host_begin(
 	return bench->begin_status;
 }
 
-static bool host_current(void *owner)
+static bool host_current(void *owner, uint64_t credential)
 {
 	struct bench *bench = owner;
 
 	bench->currents++;
+	bench->credential = credential;
 	return bench->current;
 }
 

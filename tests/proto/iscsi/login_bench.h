@@ -65,6 +65,7 @@ struct bench {
 	struct iscsi_login_terms terms;
 	struct iscsi_login_status begin_status;
 	bool current;
+	uint64_t credential; /* the record that it was asked about last */
 	enum iscsi_admission admission;
 	struct iscsi_grant grant;
 	unsigned targets; /* targets that SendTargets finds */
