@@ -119,6 +119,7 @@ void conn_event(
 	struct iscsi_conn *conn, enum iscsi_event_kind kind, uint32_t number, const char *text);
 /* Starts a timer anew. `now` 0 = the caller was not told the time: set at the next call that is. */
 void conn_arm(struct iscsi_conn *conn, enum conn_timer timer, uint64_t now);
+/* At a chosen time; conn_disarm(): not at all. */
 void conn_arm_at(struct iscsi_conn *conn, enum conn_timer timer, uint64_t at);
 void conn_disarm(struct iscsi_conn *conn, enum conn_timer timer);
 /* At the end of every call from outside: what has become possible or due through it. */
@@ -177,9 +178,8 @@ void text_free(struct iscsi_text *text);
 
 /* --- digest.c --- */
 
-/* CRC32C (section 13.1), to be begun with DIGEST_START and continued piece by piece. */
 #define DIGEST_START 0xffffffffu
-/* The running value after `length` more bytes. */
+/* CRC32C (section 13.1), to be begun with DIGEST_START and continued piece by piece. */
 uint32_t digest_update(uint32_t crc, const uint8_t *bytes, size_t length);
 /* The four bytes that go on the wire. */
 void digest_finish(uint32_t crc, uint8_t digest[DIGEST_SIZE]);

@@ -100,7 +100,8 @@ bool full_is_quiet(const struct iscsi_conn *conn);
 void full_farewell(struct iscsi_conn *conn, uint64_t now);
 /* All tasks end without a response; those in the store are fenced. */
 void full_end(struct iscsi_conn *conn);
-void peer_silent(struct iscsi_conn *conn, uint64_t now); /* TIMER_PEER */
+/* TIMER_PEER: pings, or gives the peer up. */
+void peer_silent(struct iscsi_conn *conn, uint64_t now);
 
 /* --- sequence.c --- */
 
@@ -117,16 +118,18 @@ void sequence_run(struct iscsi_conn *conn, uint64_t now);
 void sequence_skip(struct iscsi_conn *conn, uint32_t cmd_sn);
 /* A held command is no more; its place in the order stays taken. */
 void sequence_forget(struct iscsi_conn *conn, const struct iscsi_task *task);
+/* Frees all that is held, commands too. */
 void sequence_end(struct iscsi_conn *conn);
 /* A place in the command window is free again. */
 void sequence_return_credit(struct iscsi_conn *conn);
 
 /* --- command.c --- */
 
-/* The task under way with this tag, or NULL. */
+/* The task without a response that has this tag, or NULL. */
 struct iscsi_task *task_find(const struct iscsi_conn *conn, uint32_t itt);
 /* It is no longer under way: its tag and its place in the window are free. */
 void task_retire(struct iscsi_task *task);
+/* Gives the data buffer back, and what it took of the budget. */
 void task_drop_buffer(struct iscsi_task *task);
 /* Ends its membership everywhere, gives back its memory and credit, drops its holds. */
 void task_free(struct iscsi_task *task);
@@ -139,7 +142,9 @@ void task_abort(struct iscsi_task *task, struct iscsi_management *by);
 void task_fail(struct iscsi_task *task, uint32_t error);
 /* Whether Data-Out is due that the initiator was asked for or announced. */
 bool task_awaits_data(const struct iscsi_task *task);
+/* The header of a SCSI Command: a task for it, and a place for its immediate data; or a Reject. */
 void command_header(struct iscsi_conn *conn, const struct iscsi_pdu *pdu, uint64_t now);
+/* The whole PDU is here: it takes its place in CmdSN order. */
 void command_receive(
 	struct iscsi_conn *conn, const struct iscsi_pdu *pdu, bool digest_good, uint64_t now);
 /* Its turn in CmdSN order has come. */
@@ -156,20 +161,21 @@ void command_respond(struct iscsi_task *task, uint64_t now);
 
 /* --- dataout.c --- */
 
-/* The header of a Data-Out is here: finds its task and place, or that it has none. */
+/* The header of a Data-Out: where its data goes, or what is wrong with it. */
 void dataout_header(struct iscsi_conn *conn, const struct iscsi_pdu *pdu, uint64_t now);
-/* The whole PDU is here: counts its data and goes on with the task, or rejects it. */
+/* The whole of it is here: counts it, and goes on with the task at the end of a sequence. */
 void dataout_receive(
 	struct iscsi_conn *conn, const struct iscsi_pdu *pdu, bool digest_good, uint64_t now);
 /* Data is due now: the peer gets a bounded time for each next piece. */
 void dataout_await(struct iscsi_conn *conn, uint64_t now);
 /* Sends the R2Ts that may be outstanding. */
 void dataout_solicit(struct iscsi_task *task, uint64_t now);
-void data_late(struct iscsi_conn *conn, uint64_t now); /* TIMER_DATA */
+/* TIMER_DATA: closes the connection if a command's data has stopped coming. */
+void data_late(struct iscsi_conn *conn, uint64_t now);
 
 /* --- tmf.c --- */
 
-/* A Task Management Function Request whose turn has come (section 11.5). */
+/* A Task Management Function Request in its turn. */
 void tmf_receive(struct iscsi_conn *conn, const struct iscsi_pdu *pdu, uint64_t now);
 /* Whether a function of this connection is known by this tag. */
 bool tmf_find(const struct iscsi_conn *conn, uint32_t itt);
@@ -179,9 +185,11 @@ bool tmf_covers(const struct iscsi_conn *conn, const struct iscsi_task *task);
 void tmf_settle(struct iscsi_conn *conn, uint64_t now);
 /* Whether a function still owes its response. */
 bool tmf_owes(const struct iscsi_conn *conn);
-/* Drops those that wait, at the end also the responses of those that run. */
+/* Forgets those that wait. */
 void tmf_drop_waiting(struct iscsi_conn *conn);
+/* Likewise, and those that run will not be answered. */
 void tmf_end(struct iscsi_conn *conn);
-void tmf_late(struct iscsi_conn *conn, uint64_t now); /* TIMER_TASKS */
+/* TIMER_TASKS: runs functions that have waited long enough, answers those that have run too long. */
+void tmf_late(struct iscsi_conn *conn, uint64_t now);
 
 #endif

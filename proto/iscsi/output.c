@@ -149,13 +149,15 @@ void conn_reject(struct iscsi_conn *conn, const struct iscsi_pdu *pdu, enum iscs
 {
 	uint8_t bhs[BHS_SIZE] = { OP_REJECT, FINAL, (uint8_t)reason };
 	uint8_t bad[BHS_SIZE + AHS_SIZE_MAX];
+	uint32_t length = BHS_SIZE + pdu->ahs_length;
+	uint32_t most = conn->parameters.initiator_max_recv;
 
 	memcpy(bad, pdu->bhs, BHS_SIZE);
 	if (pdu->ahs_length > 0)
 		memcpy(bad + BHS_SIZE, pdu->ahs, pdu->ahs_length);
 	put_be32(bhs + BHS_ITT, RESERVED_TAG);
 	conn_stamp(conn, bhs, true);
-	(void)conn_send(conn, bhs, bad, BHS_SIZE + pdu->ahs_length, now);
+	(void)conn_send(conn, bhs, bad, length < most ? length : most, now);
 }
 
 void output_drop(struct iscsi_conn *conn)

@@ -275,6 +275,22 @@ static void bad_ahs(struct transcript *t)
 	expect_nothing(t);
 }
 
+/* A rejected header that is longer than what the initiator takes comes back cut [LNX-04]. */
+static void long_header(struct transcript *t)
+{
+	const uint8_t cdb[16] = { 0 };
+	uint8_t bhs[BHS_SIZE], ahs[1020] = { 0, 5, 9, 0 };
+
+	new_command(t, bhs, FINAL, 0, cdb, 16);
+	put_pdu_ahs(t, bhs, ahs, sizeof(ahs), NULL, 0);
+	ck_assert_uint_eq(expect(t, OP_REJECT)->length, 512);
+}
+
+static void adjust_short(struct iscsi_parameters *parameters)
+{
+	parameters->initiator_max_recv = 512;
+}
+
 static void adjust_digests(struct iscsi_parameters *parameters)
 {
 	parameters->header_digest = parameters->data_digest = true;
@@ -333,6 +349,7 @@ static const struct scenario scenarios[] = {
 	{ "[DATA-14] bidirectional", .run = bidirectional },
 	{ "[DATA-15] a 32-byte CDB", .run = extended_cdb },
 	{ "[DATA-15] bad additional headers", .run = bad_ahs, .adjust = adjust_digests },
+	{ "[LNX-04] a long header comes back cut", .run = long_header, .adjust = adjust_short },
 	{ "[ERR-01] digests over additional headers", .run = extended_cdb,
 		.adjust = adjust_digests },
 	{ "[LNX-05] tags are opaque", .run = tags_are_opaque },

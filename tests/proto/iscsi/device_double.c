@@ -3,6 +3,7 @@
 #include "tests/proto/iscsi/device_double.h"
 
 #include "base/bytes.h"
+#include "base/pool.h"
 
 #include <assert.h>
 
@@ -13,9 +14,15 @@ uint8_t double_pattern(size_t offset)
 	return (uint8_t)(offset * 7 + (offset >> 9) * 31 + 1);
 }
 
+void double_forget(void)
+{
+	memset((uint8_t *)&the_double + sizeof(the_double.disk), 0,
+		sizeof(the_double) - sizeof(the_double.disk));
+}
+
 void double_reset(void)
 {
-	memset(&the_double, 0, sizeof(the_double));
+	double_forget();
 	for (size_t i = 0; i < sizeof(the_double.disk); i++)
 		the_double.disk[i] = double_pattern(i);
 }
@@ -79,6 +86,8 @@ static enum scsi_answer parse_blocks(struct scsi_task *task, enum scsi_direction
 	task->blocks = get_be16(task->cdb + 7);
 	if (task->lba + task->blocks > DOUBLE_BLOCKS)
 		return fail(task, SCSI_SENSE(0x05, 0x21, 0x00));
+	if (task->blocks > (the_double.small ? 128 : BUFFER_SIZE_MAX / DOUBLE_BLOCK))
+		return fail(task, SENSE_INVALID_FIELD_IN_CDB);
 	task->direction = task->blocks ? direction : SCSI_NO_DATA;
 	task->length = task->blocks * DOUBLE_BLOCK;
 	return SCSI_PENDING;
@@ -160,8 +169,9 @@ static void run(struct scsi_task *task)
 		break;
 	case CDB_READ_BAD:
 		scsi_task_fail(task, SCSI_SENSE(0x03, 0x11, 0x00));
-		memcpy(task->buffer, place, DOUBLE_BLOCK);
-		task->in_length = DOUBLE_BLOCK;
+		if (task->length > 0)
+			memcpy(task->buffer, place, DOUBLE_BLOCK);
+		task->in_length = task->length > 0 ? DOUBLE_BLOCK : 0;
 		break;
 	case CDB_STATUS:
 		if (task->cdb[1] == SCSI_CHECK_CONDITION)

@@ -22,6 +22,7 @@
 struct device_double {
 	uint8_t disk[DOUBLE_BLOCKS * DOUBLE_BLOCK];
 	bool pending;       /* commands stay under way until double_finish() */
+	bool small;         /* takes at most 128 blocks */
 	uint32_t attention; /* reported by the next parse that sees it; 0 = none */
 	struct scsi_task *held[DOUBLE_HELD];
 	unsigned held_count;
@@ -38,6 +39,8 @@ struct device_double {
 extern struct device_double the_double;
 
 void double_reset(void);
+/* The same but for the disk. */
+void double_forget(void);
 /* Ends the oldest command that is under way, or the given one. */
 void double_finish(void);
 void double_finish_at(unsigned index);

@@ -16,6 +16,8 @@ START_TEST(each_chunking)
 		scenario->adjust(&parameters);
 	transcript_begin(
 		&transcript, &parameters, scenario->discovery, scenario->cmd_sn, _i % CHUNKINGS);
+	if (_i % CHUNKINGS == CHUNK_WHOLE)
+		transcript_record(&transcript, scenario->name);
 	scenario->run(&transcript);
 	transcript_end(&transcript);
 }

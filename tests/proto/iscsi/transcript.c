@@ -5,6 +5,7 @@
 #include "proto/iscsi/full.h"
 
 #include <check.h>
+#include <ctype.h>
 
 struct scsi_nexus {
 	int unused;
@@ -35,20 +36,22 @@ static void host_event(void *owner, const struct iscsi_event *event)
 
 static void host_released(struct iscsi_management *management)
 {
-	((struct transcript *)management->host_context)->released = true;
+	((struct transcript_function *)management->host_context)->released = true;
 }
 
 static int host_manage(void *owner, struct iscsi_management *management)
 {
 	struct transcript *t = owner;
+	struct transcript_function *function = t->functions;
 
-	must(!t->carried);
 	if (t->manage_fails)
 		return -1;
+	while (function->management)
+		function++;
+	must(function < t->functions + 16);
+	*function = (struct transcript_function){ .management = management };
 	management->released = host_released;
-	management->host_context = t;
-	t->carried = management;
-	t->released = false;
+	management->host_context = function;
 	return 0;
 }
 
@@ -69,19 +72,20 @@ static const struct iscsi_host host = {
 /* What the daemon does with a function: to every connection of the target, the issuer's too. */
 static void carry(struct transcript *t)
 {
-	struct iscsi_management *management = t->carried;
-
-	if (management && !t->applied) {
-		t->applied = true;
-		iscsi_conn_manage(t->conn, management, t->now);
-		for (unsigned i = 0; i < 4 && t->others[i]; i++)
-			iscsi_conn_manage(t->others[i]->conn, management, t->now);
-		iscsi_management_release(management);
-	}
-	if (management && t->released) {
-		t->carried = NULL;
-		t->applied = t->released = false;
-		iscsi_conn_managed(t->conn, management, t->now);
+	for (unsigned n = 0; n < 16; n++) {
+		struct transcript_function *function = &t->functions[n];
+		struct iscsi_management *management = function->management;
+		if (management && !function->applied) {
+			function->applied = true;
+			iscsi_conn_manage(t->conn, management, t->now);
+			for (unsigned i = 0; i < 4 && t->others[i]; i++)
+				iscsi_conn_manage(t->others[i]->conn, management, t->now);
+			iscsi_management_release(management);
+		}
+		if (management && function->released) {
+			*function = (struct transcript_function){ 0 };
+			iscsi_conn_managed(t->conn, management, t->now);
+		}
 	}
 }
 
@@ -138,9 +142,48 @@ void transcript_begin(struct transcript *t, const struct iscsi_parameters *param
 	t->wire.max_cmd_sn = t->conn->max_cmd_sn;
 }
 
+static uint8_t shift_of(uint32_t bytes)
+{
+	uint8_t shift = 0;
+
+	while (shift < 7 && 512u << shift < bytes)
+		shift++;
+	return shift;
+}
+
+void transcript_record(struct transcript *t, const char *name)
+{
+	const struct iscsi_parameters *parameters = &t->conn->parameters;
+	const char *directory = getenv("TRANSCRIPT_CORPUS");
+	uint8_t head[8] = { 0 };
+	char path[4096];
+
+	if (!directory)
+		return;
+	head[0] = (uint8_t)(parameters->header_digest | parameters->data_digest << 1 |
+			    parameters->initial_r2t << 2 | parameters->immediate_data << 3 |
+			    t->conn->identity.discovery << 4 | (t->cmd_sn != 0) << 5);
+	head[1] = (uint8_t)(parameters->max_outstanding_r2t - 1);
+	head[2] = (uint8_t)(shift_of(parameters->max_burst_length) |
+			    shift_of(parameters->first_burst_length) << 4);
+	head[3] = 32;
+	head[7] = (uint8_t)(name[1] * 2 + 1);
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	char *to = path + strlen(directory) + 1;
+	for (const char *from = to; *from; from++)
+		if (isalnum((unsigned char)*from) || (*from == ' ' && to[-1] != '-'))
+			*to++ = *from == ' ' ? '-' : *from;
+	*to = '\0';
+	t->record = fopen(path, "wb");
+	must(t->record);
+	fwrite(head, 1, sizeof(head), t->record);
+}
+
 void transcript_end(struct transcript *t)
 {
 	deliver(t);
+	if (t->record)
+		fclose(t->record);
 	iscsi_conn_close(t->conn, ISCSI_CLOSE_REINSTATED, t->now);
 	double_finish_all();
 	carry(t);
@@ -483,11 +526,13 @@ void deliver(struct transcript *t)
 		}
 		deliver_piece(t);
 	}
+	if (t->record && t->count > 0)
+		fwrite(t->bytes, 1, t->count, t->record);
 	t->count = t->gone = 0;
 	wire_take(&t->wire, t->now);
 	carry(t);
 	wire_take(&t->wire, t->now);
-	while (t->tracked < t->wire.pdu_count)
+	while (!t->untracked && t->tracked < t->wire.pdu_count)
 		track(t, t->wire.pdus[t->tracked++]);
 }
 

@@ -45,6 +45,7 @@ struct transcript {
 	uint8_t *bytes; /* to be delivered */
 	size_t count, capacity, gone;
 	size_t refused; /* bytes that the connection did not want any more */
+	FILE *record;   /* what is delivered, as a seed for the fuzzers; NULL: nothing */
 	uint32_t cmd_sn, itt, exp_stat_sn;
 	uint64_t lun;
 	struct transcript_task tasks[TRANSCRIPT_TASKS];
@@ -55,11 +56,15 @@ struct transcript {
 		char text[64];
 	} events[TRANSCRIPT_EVENTS];
 	unsigned event_count, wakes;
-	struct iscsi_management *carried; /* handed to the host, to be applied to `others` */
+	struct transcript_function {
+		struct iscsi_management
+			*management; /* handed to the host, to be applied to `others` */
+		bool applied;        /* it was; */
+		bool released;       /* its last hold is gone: the host gives it back next */
+	} functions[16];
 	struct transcript *others[4];
-	bool applied;  /* it was; */
-	bool released; /* its last hold is gone: the host gives it back next */
 	bool manage_fails;
+	bool untracked; /* what comes is not compared with what was sent (fuzzing) */
 	size_t tracked; /* PDUs that were compared with what was sent */
 };
 
@@ -69,6 +74,8 @@ struct iscsi_parameters transcript_parameters(void);
 /* A Normal (or discovery) session in full feature phase that was just logged in; CmdSN begins at `cmd_sn`. */
 void transcript_begin(struct transcript *t, const struct iscsi_parameters *parameters,
 	bool discovery, uint32_t cmd_sn, enum chunking chunking);
+/* Keeps the stream in $TRANSCRIPT_CORPUS/NAME, if that is set, in the form of tests/fuzz/fuzz_full.c. */
+void transcript_record(struct transcript *t, const char *name);
 /* Closes what is still open, and checks that nothing is left behind. */
 void transcript_end(struct transcript *t);
 
