@@ -31,6 +31,7 @@ struct config_control {
 	char *group;  /* group that owns the socket; "" = the daemon's */
 	char *listen; /* "address:port", for config_endpoint(); "" = none */
 	char *access_keys;
+	bool insecure_listen; /* `listen` may be other than loopback without a certificate */
 	char *tls_certificate, *tls_key;
 	char *metrics;           /* "address:port"; "" = none */
 	char **disk_directories; /* absolute paths; volumes are made of what lies in them alone */

@@ -9,6 +9,8 @@
 #include "auth/digest.h"
 #include "base/encode.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +55,21 @@ static int check_portals(const struct checker *checker)
 	return 0;
 }
 
+/* Whether only this host can connect to it. */
+static bool is_loopback(const char *endpoint)
+{
+	char address[CONFIG_ADDRESS_SIZE];
+	struct in_addr v4;
+	struct in6_addr v6;
+	uint16_t port;
+
+	if (config_endpoint(endpoint, address, &port) != 0)
+		return false;
+	if (inet_pton(AF_INET, address, &v4) == 1)
+		return ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET;
+	return inet_pton(AF_INET6, address, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
 static int check_control(const struct checker *checker)
 {
 	const struct config_control *control = &checker->config->control;
@@ -65,6 +82,14 @@ static int check_control(const struct checker *checker)
 		return refuse(checker, line_of(checker, "control.tls_key"),
 			"control.tls_key stands without control.tls_certificate, expected both or "
 			"none");
+	/* Replies carry secrets in clear, so does an update's body. */
+	if (*control->listen && !*control->tls_certificate && !control->insecure_listen &&
+		!is_loopback(control->listen))
+		return refuse(checker, line_of(checker, "control.listen"),
+			"control.listen is \"%s\", expected a loopback address, or "
+			"control.tls_certificate and control.tls_key, or control.insecure_listen = "
+			"true",
+			control->listen);
 	return 0;
 }
 

@@ -49,6 +49,7 @@ static const struct key control_keys[] = {
 		.convert = value_group_name, .expected = "the name of a group, or \"\"" },
 	{ "listen", VALUE_STRING, MEMBER(struct config_control, listen), .text = "",
 		.convert = value_endpoint, .expected = OPTIONAL_ENDPOINT },
+	{ "insecure_listen", VALUE_BOOL, MEMBER(struct config_control, insecure_listen) },
 	{ "access_keys", VALUE_STRING, MEMBER(struct config_control, access_keys),
 		.text = "/etc/portcullis/access-keys", .convert = value_path,
 		.expected = ABSOLUTE_PATH },

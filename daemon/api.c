@@ -57,6 +57,18 @@ static const struct {
 		"Operations are sent by POST." },
 	[API_BODY_TOO_LARGE] = { 413, "RequestEntityTooLargeException", NULL,
 		"The request's body is larger than 64 KiB." },
+	[API_UNSIGNED] = { 403, "MissingAuthenticationToken", NULL,
+		"The request must be signed by an access key: it has no Authorization header." },
+	[API_SIGNATURE_INCOMPLETE] = { 400, "IncompleteSignatureException", NULL,
+		"The request's signature is incomplete." },
+	[API_ACCESS_KEY_UNKNOWN] = { 400, "UnrecognizedClientException", NULL,
+		"The security token included in the request is invalid." },
+	[API_SIGNATURE_WRONG] = { 400, "InvalidSignatureException", NULL,
+		"The request signature we calculated does not match the signature you provided. "
+		"Check your AWS Secret Access Key and signing method." },
+	[API_SIGNATURE_EXPIRED] = { 400, "InvalidSignatureException", NULL, "" },
+	[API_ACCESS_DENIED] = { 400, "AccessDeniedException", NULL,
+		"The access key is read-only, and this operation is not." },
 };
 
 #define TARGET_ARN(is_required)                                                                    \
@@ -184,6 +196,11 @@ bool api_is_idle(const struct api *api)
 unsigned api_error_status(enum api_error error)
 {
 	return errors[error].status;
+}
+
+const char *api_error_type(enum api_error error)
+{
+	return errors[error].type;
 }
 
 json_t *api_error_body(enum api_error error, const char *detail)
@@ -357,6 +374,10 @@ void api_call(struct api *api, const struct api_request *request)
 	}
 	if (!call->operation) {
 		api_call_fail(call, API_UNKNOWN_OPERATION, NULL);
+		return;
+	}
+	if (request->read_only && !call->operation->read_only) {
+		api_call_fail(call, API_ACCESS_DENIED, NULL);
 		return;
 	}
 	char fault[JSON_BODY_FAULT_SIZE];

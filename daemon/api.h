@@ -46,12 +46,18 @@ enum api_error {
 	API_NO_SUCH_PATH, /* the endpoint's own, found before there is an operation */
 	API_METHOD_REFUSED,
 	API_BODY_TOO_LARGE,
+	API_UNSIGNED, /* those of a signed endpoint */
+	API_SIGNATURE_INCOMPLETE,
+	API_ACCESS_KEY_UNKNOWN,
+	API_SIGNATURE_WRONG,
+	API_SIGNATURE_EXPIRED, /* the whole message is the detail */
+	API_ACCESS_DENIED,     /* a read-only key, and an operation that is not for such */
 };
 
 /* The reply: an HTTP status and its body, borrowed for the call; NULL when memory ran out. */
 typedef void api_done(void *context, unsigned status, const json_t *body);
 
-#define API_ACTOR_SIZE      64
+#define API_ACTOR_SIZE      144
 #define API_REQUEST_ID_SIZE 37 /* a UUID's 36 characters and a NUL */
 
 struct api_request {
@@ -61,6 +67,7 @@ struct api_request {
 	size_t length;      /* bytes */
 	char actor[API_ACTOR_SIZE];   /* who asks, for the audit line: "uid=0 gid=0 pid=123" */
 	char id[API_REQUEST_ID_SIZE]; /* for the audit line */
+	bool read_only;               /* who asks has a read-only key */
 	api_done *done;
 	void *context;
 };
@@ -81,8 +88,9 @@ bool api_is_idle(const struct api *api);
  */
 void api_call(struct api *api, const struct api_request *request);
 
-/* The HTTP status of an error. */
+/* The HTTP status of an error, and its name ("ValidationException"). */
 unsigned api_error_status(enum api_error error);
+const char *api_error_type(enum api_error error);
 /*
  * Its JSON object: {"__type", "message"[, "error": {"errorCode"}]}. `detail`, if not NULL, follows
  * the error's own sentence. A new reference; NULL when out of memory.

@@ -9,7 +9,9 @@
 #include "base/log.h"
 #include "daemon/api.h"
 #include "daemon/control_client.h"
+#include "daemon/control_guard.h"
 #include "daemon/control_socket.h"
+#include "daemon/control_tcp.h"
 #include "daemon/json.h"
 
 #include <event2/buffer.h>
@@ -34,10 +36,20 @@ static const struct control_limits usual_limits = {
 
 static const struct timeval accept_pause = { .tv_sec = 1 };
 
+/* One way in: a listener with an HTTP server behind it. */
+struct endpoint {
+	struct control *control;
+	struct evhttp *http;
+	struct evconnlistener *listener;
+	struct event *listen_again;
+	struct clients *clients;
+	const struct guard *guard; /* NULL: whoever can open the socket may ask */
+};
+
 /* A request that waits for its operation. */
 struct exchange {
 	TAILQ_ENTRY(exchange) link;
-	struct control *control; /* NULL: the endpoint is gone */
+	struct endpoint *endpoint; /* NULL: it is gone */
 	struct evhttp_request *request;
 	char id[API_REQUEST_ID_SIZE];
 };
@@ -45,10 +57,8 @@ struct exchange {
 struct control {
 	struct api *api;
 	struct control_socket socket;
-	struct evhttp *http;
-	struct evconnlistener *listener;
-	struct event *listen_again;
-	struct clients *clients;
+	struct guard *guard;           /* NULL: no TCP endpoint */
+	struct endpoint local, remote; /* the Unix socket, TCP */
 	TAILQ_HEAD(, exchange) exchanges;
 };
 
@@ -86,7 +96,7 @@ static const char *reason_of(unsigned status)
 }
 
 /* Sends the reply; the request is evhttp's again. `body` NULL: memory ran out. */
-static void send_reply(struct control *control, struct evhttp_request *request, const char *id,
+static void send_reply(struct endpoint *endpoint, struct evhttp_request *request, const char *id,
 	unsigned status, const json_t *body)
 {
 	static const char no_memory[] = "{\"__type\":\"InternalServerError\",\"message\":"
@@ -105,53 +115,55 @@ static void send_reply(struct control *control, struct evhttp_request *request, 
 		evbuffer_add_reference(out, no_memory, sizeof no_memory - 1, NULL, NULL);
 	}
 	/* Before the reply: sending it may close the connection at once. */
-	clients_answered(control->clients, evhttp_request_get_connection(request));
+	clients_answered(endpoint->clients, evhttp_request_get_connection(request));
 	evhttp_send_reply(request, (int)status, reason_of(status), NULL);
 }
 
-static void send_error(struct control *control, struct evhttp_request *request,
-	const struct api_request *asked, enum api_error error)
+/* `detail` as in api_error_body(). */
+static void send_error(struct endpoint *endpoint, struct evhttp_request *request,
+	const struct api_request *asked, enum api_error error, const char *detail)
 {
-	json_t *body = api_error_body(error, NULL);
-	log_info("audit %s operation=none outcome=%u request=%s", asked->actor,
-		api_error_status(error), asked->id);
-	send_reply(control, request, asked->id, api_error_status(error), body);
+	json_t *body = api_error_body(error, detail);
+	log_info("audit %s operation=none outcome=%s status=%u request=%s", asked->actor,
+		api_error_type(error), api_error_status(error), asked->id);
+	send_reply(endpoint, request, asked->id, api_error_status(error), body);
 	json_decref(body);
 }
 
 static void answered(void *context, unsigned status, const json_t *body)
 {
 	struct exchange *exchange = context;
-	struct control *control = exchange->control;
-	if (control) {
-		TAILQ_REMOVE(&control->exchanges, exchange, link);
-		send_reply(control, exchange->request, exchange->id, status, body);
+	struct endpoint *endpoint = exchange->endpoint;
+	if (endpoint) {
+		TAILQ_REMOVE(&endpoint->control->exchanges, exchange, link);
+		send_reply(endpoint, exchange->request, exchange->id, status, body);
 	}
 	free(exchange);
 }
 
-static void call(struct control *control, struct evhttp_request *request, struct api_request *asked)
+static void call(
+	struct endpoint *endpoint, struct evhttp_request *request, struct api_request *asked)
 {
 	struct exchange *exchange = calloc(1, sizeof *exchange);
 	/* A buffer of its own, so that the secrets in it need not wait with the request. */
 	struct evbuffer *body = evbuffer_new();
 	if (!exchange || !body ||
 		evbuffer_add_buffer(body, evhttp_request_get_input_buffer(request))) {
-		send_error(control, request, asked, API_INTERNAL);
+		send_error(endpoint, request, asked, API_INTERNAL, NULL);
 		free(exchange);
 		goto out;
 	}
-	exchange->control = control;
+	exchange->endpoint = endpoint;
 	exchange->request = request;
 	memcpy(exchange->id, asked->id, sizeof exchange->id);
-	TAILQ_INSERT_TAIL(&control->exchanges, exchange, link);
+	TAILQ_INSERT_TAIL(&endpoint->control->exchanges, exchange, link);
 	asked->operation = evhttp_find_header(
 		evhttp_request_get_input_headers(request), "X-Amz-Target");
 	asked->body = evbuffer_pullup(body, -1);
 	asked->length = asked->body ? evbuffer_get_length(body) : 0;
 	asked->done = answered;
 	asked->context = exchange;
-	api_call(control->api, asked);
+	api_call(endpoint->control->api, asked);
 out:
 	if (body)
 		evbuffer_free(body);
@@ -171,22 +183,34 @@ static enum api_error check_request(struct evhttp_request *request)
 	return API_OK;
 }
 
+/* Who asks, and whether this one may ask at all. */
+static enum api_error admit(const struct endpoint *endpoint, struct evhttp_request *request,
+	struct api_request *asked, char detail[GUARD_DETAIL_SIZE])
+{
+	detail[0] = '\0';
+	client_describe(evhttp_request_get_connection(request), asked->actor, sizeof asked->actor);
+	const enum api_error error = check_request(request);
+	if (error || !endpoint->guard)
+		return error;
+	return guard_admit(endpoint->guard, request, asked, detail);
+}
+
 static void on_request(struct evhttp_request *request, void *context)
 {
-	struct control *control = context;
+	struct endpoint *endpoint = context;
 	struct evhttp_connection *connection = evhttp_request_get_connection(request);
 	struct api_request asked = { 0 };
-	if (clients_begin(control->clients, connection)) {
+	char detail[GUARD_DETAIL_SIZE];
+	if (clients_begin(endpoint->clients, connection)) {
 		evhttp_connection_free(connection);
 		return;
 	}
 	make_id(asked.id);
-	client_describe(connection, asked.actor, sizeof asked.actor);
-	const enum api_error error = check_request(request);
+	const enum api_error error = admit(endpoint, request, &asked, detail);
 	if (error)
-		send_error(control, request, &asked, error);
+		send_error(endpoint, request, &asked, error, detail[0] ? detail : NULL);
 	else
-		call(control, request, &asked);
+		call(endpoint, request, &asked);
 }
 
 /* Descriptors have run out: without a pause the loop would spin on the waiting connection. */
@@ -200,61 +224,107 @@ static void accept_failed(struct evconnlistener *listener, void *context)
 
 static void listen_again(evutil_socket_t fd, short what, void *context)
 {
-	const struct control *control = context;
+	const struct endpoint *endpoint = context;
 	(void)fd, (void)what;
-	evconnlistener_enable(control->listener);
+	evconnlistener_enable(endpoint->listener);
 }
 
 /* Takes the descriptor. -1 when out of memory. */
-static int start_http(
-	struct control *control, struct event_base *base, const struct control_limits *limits)
+static int endpoint_open(struct endpoint *endpoint, struct event_base *base, int fd,
+	const struct control_limits *limits)
 {
 	const struct timeval idle = {
 		.tv_sec = limits->idle_ms / 1000,
 		.tv_usec = (suseconds_t)(limits->idle_ms % 1000) * 1000,
 	};
-	control->clients = clients_new(limits->connections, limits->total_ms);
-	control->http = evhttp_new(base);
-	control->listen_again = event_new(base, -1, EV_PERSIST, listen_again, control);
+	const bool tls = endpoint->guard && guard_has_tls(endpoint->guard);
+	endpoint->clients = clients_new(limits->connections, limits->total_ms,
+		tls ? guard_stream : NULL, endpoint->control->guard);
+	endpoint->http = evhttp_new(base);
+	endpoint->listen_again = event_new(base, -1, EV_PERSIST, listen_again, endpoint);
 	struct evhttp_bound_socket *bound = NULL;
-	if (control->clients && control->http && control->listen_again)
-		bound = evhttp_accept_socket_with_handle(control->http, control->socket.fd);
+	if (endpoint->clients && endpoint->http && endpoint->listen_again)
+		bound = evhttp_accept_socket_with_handle(endpoint->http, fd);
 	if (!bound) {
-		close(control->socket.fd);
+		close(fd);
 		return -1;
 	}
-	control->listener = evhttp_bound_socket_get_listener(bound);
-	evconnlistener_set_error_cb(control->listener, accept_failed);
-	event_add(control->listen_again, &accept_pause);
+	endpoint->listener = evhttp_bound_socket_get_listener(bound);
+	evconnlistener_set_error_cb(endpoint->listener, accept_failed);
+	event_add(endpoint->listen_again, &accept_pause);
 	/* All of them, so that the refusals are ours: evhttp's own are HTML. */
 	evhttp_set_allowed_methods(
-		control->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT |
-				       EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE |
-				       EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH);
-	evhttp_set_max_headers_size(control->http, CONTROL_HEADERS_MAX);
-	evhttp_set_max_body_size(control->http, BODY_DROPPED);
-	evhttp_set_flags(control->http, EVHTTP_SERVER_LINGERING_CLOSE);
-	evhttp_set_timeout_tv(control->http, &idle);
-	evhttp_set_bevcb(control->http, clients_accept, control->clients);
-	evhttp_set_gencb(control->http, on_request, control);
+		endpoint->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD |
+					EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS |
+					EVHTTP_REQ_TRACE | EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH);
+	evhttp_set_max_headers_size(endpoint->http, CONTROL_HEADERS_MAX);
+	evhttp_set_max_body_size(endpoint->http, BODY_DROPPED);
+	evhttp_set_flags(endpoint->http, EVHTTP_SERVER_LINGERING_CLOSE);
+	evhttp_set_timeout_tv(endpoint->http, &idle);
+	evhttp_set_bevcb(endpoint->http, clients_accept, endpoint->clients);
+	evhttp_set_gencb(endpoint->http, on_request, endpoint);
 	return 0;
+}
+
+static void endpoint_close(struct endpoint *endpoint)
+{
+	if (endpoint->http)
+		evhttp_free(endpoint->http);
+	clients_free(endpoint->clients);
+	if (endpoint->listen_again)
+		event_free(endpoint->listen_again);
+}
+
+/* The Unix socket, if one is wanted. */
+static int open_local(struct control *control, struct event_base *base,
+	const struct config_control *config, const struct control_limits *limits,
+	char error[CONFIG_ERROR_SIZE])
+{
+	if (!config->socket[0])
+		return 0;
+	if (control_socket_open(&control->socket, config->socket, config->group, error))
+		return -1;
+	snprintf(error, CONFIG_ERROR_SIZE, "control socket %.200s: out of memory", config->socket);
+	if (endpoint_open(&control->local, base, control->socket.fd, limits))
+		return -1;
+	log_info("control socket %s", config->socket);
+	return 0;
+}
+
+/* The TCP endpoint likewise. */
+static int open_remote(struct control *control, struct event_base *base,
+	const struct config_control *config, const struct control_limits *limits,
+	char error[CONFIG_ERROR_SIZE])
+{
+	if (!config->listen[0])
+		return 0;
+	control->guard = guard_new(config, error);
+	if (!control->guard)
+		return -1;
+	control->remote.guard = control->guard;
+	const int fd = control_tcp_listen("control", config->listen, error);
+	if (fd < 0)
+		return -1;
+	snprintf(error, CONFIG_ERROR_SIZE, "control endpoint %s: out of memory", config->listen);
+	return endpoint_open(&control->remote, base, fd, limits);
 }
 
 struct control *control_new_limited(struct event_base *base, const struct config_control *config,
 	const struct control_limits *limits, struct api *api, char error[CONFIG_ERROR_SIZE])
 {
 	struct control *control = calloc(1, sizeof *control);
-	snprintf(error, CONFIG_ERROR_SIZE, "control socket %.200s: out of memory", config->socket);
+	snprintf(error, CONFIG_ERROR_SIZE, "control endpoint: out of memory");
 	if (!control)
 		return NULL;
 	control->api = api;
+	control->socket.fd = -1;
+	control->local.control = control->remote.control = control;
 	TAILQ_INIT(&control->exchanges);
-	if (control_socket_open(&control->socket, config->socket, config->group, error) ||
-		start_http(control, base, limits)) {
+	if (open_local(control, base, config, limits, error) ||
+		open_remote(control, base, config, limits, error)) {
 		control_free(control);
 		return NULL;
 	}
-	log_info("control socket %s", config->socket);
 	return control;
 }
 
@@ -264,6 +334,21 @@ struct control *control_new(struct event_base *base, const struct config_control
 	return control_new_limited(base, config, &usual_limits, api, error);
 }
 
+void control_reload(struct control *control)
+{
+	if (control && control->guard)
+		guard_reload(control->guard);
+}
+
+int control_check(const struct config_control *config, char error[CONFIG_ERROR_SIZE])
+{
+	if (!config->listen[0])
+		return 0;
+	struct guard *guard = guard_new(config, error);
+	guard_free(guard);
+	return guard ? 0 : -1;
+}
+
 void control_free(struct control *control)
 {
 	if (!control)
@@ -271,13 +356,11 @@ void control_free(struct control *control)
 	while (!TAILQ_EMPTY(&control->exchanges)) {
 		struct exchange *exchange = TAILQ_FIRST(&control->exchanges);
 		TAILQ_REMOVE(&control->exchanges, exchange, link);
-		exchange->control = NULL;
+		exchange->endpoint = NULL;
 	}
 	control_socket_remove(&control->socket);
-	if (control->http)
-		evhttp_free(control->http);
-	clients_free(control->clients);
-	if (control->listen_again)
-		event_free(control->listen_again);
+	endpoint_close(&control->local);
+	endpoint_close(&control->remote);
+	guard_free(control->guard);
 	free(control);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The control endpoint: the operations of daemon/api.h as HTTP/1.1 on a Unix socket, `POST /` with
- * the operation's name in X-Amz-Target. Who may connect is who may open the socket; who asked is
- * what the kernel says (SO_PEERCRED). Main thread only; SIGPIPE must be ignored.
+ * The control endpoints: the operations of daemon/api.h as HTTP/1.1, `POST /` with the operation's
+ * name in X-Amz-Target. One road with two ways in. A Unix socket: who may ask is who may open it, who
+ * asked is what the kernel says (SO_PEERCRED). TCP, with or without TLS: who may ask is who signs
+ * with an access key, and that key is who asked. Main thread only; SIGPIPE must be ignored.
  */
 #ifndef PORTCULLIS_DAEMON_CONTROL_H
 #define PORTCULLIS_DAEMON_CONTROL_H
@@ -25,15 +26,22 @@ struct control_limits {
 };
 
 /*
- * Listens on config->socket, which appears with mode 0660 and config->group. A socket that nobody
- * answers on is replaced. All that is passed but `config` is borrowed. NULL with one line in
- * `error`.
+ * Listens on config->socket, which appears with mode 0660 and config->group, and on config->listen,
+ * each unless it is "". A socket that nobody answers on is replaced. All that is passed but `config`
+ * is borrowed. NULL with one line in `error`.
  */
 struct control *control_new(struct event_base *base, const struct config_control *config,
 	struct api *api, char error[CONFIG_ERROR_SIZE]);
 /* Likewise, with other limits than the usual ones (for tests). */
 struct control *control_new_limited(struct event_base *base, const struct config_control *config,
 	const struct control_limits *limits, struct api *api, char error[CONFIG_ERROR_SIZE]);
+/*
+ * Reads the access keys and the certificate of the TCP endpoint again; what has an error is logged
+ * and stays. Connections stay, requests from now on are judged by the new. NULL is fine.
+ */
+void control_reload(struct control *control);
+/* Whether the files that config->listen needs are good: 0, or -1 with one line in `error`. */
+int control_check(const struct config_control *config, char error[CONFIG_ERROR_SIZE]);
 /*
  * Closes all connections and removes the socket. Operations under way go on without a reader; their
  * answers, those of api_free() too, may still come. NULL is fine.

@@ -28,14 +28,24 @@ struct clients {
 	TAILQ_HEAD(, client) all;
 	unsigned count, most;
 	struct timeval total;
+	clients_stream *stream;
+	void *context;
 };
 
-struct clients *clients_new(unsigned most, unsigned total_ms)
+static struct bufferevent *plain_stream(struct event_base *base, void *context)
+{
+	(void)context;
+	return bufferevent_socket_new(base, -1, 0);
+}
+
+struct clients *clients_new(unsigned most, unsigned total_ms, clients_stream *stream, void *context)
 {
 	struct clients *clients = calloc(1, sizeof *clients);
 	if (!clients)
 		return NULL;
 	clients->most = most;
+	clients->stream = stream ? stream : plain_stream;
+	clients->context = context;
 	clients->total = (struct timeval){
 		.tv_sec = total_ms / 1000,
 		.tv_usec = (suseconds_t)(total_ms % 1000) * 1000,
@@ -132,7 +142,7 @@ struct bufferevent *clients_accept(struct event_base *base, void *context)
 		return NULL;
 	client->clients = clients;
 	client->timer = evtimer_new(base, client_timer, client);
-	client->stream = bufferevent_socket_new(base, -1, 0);
+	client->stream = clients->stream(base, clients->context);
 	if (!client->timer || !client->stream) {
 		/* evhttp then takes a bufferevent of its own; clients_begin() refuses its request. */
 		if (client->stream)

@@ -13,8 +13,16 @@ struct clients;
 struct event_base;
 struct evhttp_connection;
 
-/* At most `most` connections, `total_ms` for each request and each reply. NULL when out of memory. */
-struct clients *clients_new(unsigned most, unsigned total_ms);
+/* Makes the bufferevent of a connection that comes, without a descriptor; NULL when out of memory. */
+typedef struct bufferevent *clients_stream(struct event_base *base, void *context);
+
+/*
+ * At most `most` connections, `total_ms` for each request and each reply, a TLS handshake before the
+ * first request included. `stream` NULL: plain sockets; else it is called with `context`. NULL when
+ * out of memory.
+ */
+struct clients *clients_new(
+	unsigned most, unsigned total_ms, clients_stream *stream, void *context);
 /* All connections must have been closed (evhttp_free()). NULL is fine. */
 void clients_free(struct clients *clients);
 

@@ -10,6 +10,7 @@
 #include <event2/event.h>
 #include <getopt.h>
 #include <jansson.h>
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,8 +67,27 @@ static int options_read(int argc, char **argv, struct options *options)
 	return 0;
 }
 
+/* OpenSSL's memory holds keys and what TLS carries: libevent's and jansson's is no better than it. */
+static void *crypto_malloc(size_t size, const char *file, int line)
+{
+	(void)file, (void)line;
+	return secret_malloc(size);
+}
+
+static void *crypto_realloc(void *memory, size_t size, const char *file, int line)
+{
+	(void)file, (void)line;
+	return secret_realloc(memory, size);
+}
+
+static void crypto_free(void *memory, const char *file, int line)
+{
+	(void)file, (void)line;
+	secret_free(memory);
+}
+
 /* Many connections need many descriptors; what we create is nobody else's business; secrets are not the C library's. */
-static void process_prepare(void)
+static int process_prepare(void)
 {
 	struct rlimit files;
 
@@ -80,6 +100,7 @@ static void process_prepare(void)
 	}
 	event_set_mem_functions(secret_malloc, secret_realloc, secret_free);
 	json_set_alloc_funcs(secret_malloc, secret_free);
+	return CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) == 1 ? 0 : -1;
 }
 
 int main(int argc, char **argv)
@@ -96,7 +117,10 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	log_configure(options.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, NULL);
-	process_prepare();
+	if (process_prepare() < 0) {
+		log_error("OpenSSL does not take an allocator that wipes");
+		return 1;
+	}
 	struct config *config = config_load(options.file, error);
 	if (!config) {
 		log_error("%s", error);

@@ -20,6 +20,7 @@
 #include "daemon/rotation.h"
 #include "daemon/worker.h"
 
+#include <assert.h>
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
@@ -120,6 +121,8 @@ static void server_reload(struct server *server)
 	}
 	log_error("reload: %s; the running configuration stays", error);
 	config_free(config);
+	/* Files of their own: a key must be revocable whatever stands in the configuration. */
+	control_reload(server->control);
 	notify_reloaded();
 }
 
@@ -246,8 +249,6 @@ static int server_open_control(struct server *server, char error[CONFIG_ERROR_SI
 	server->api = api_new(&config);
 	if (!server->api)
 		return -1;
-	if (!server->config->control.socket[0])
-		return 0;
 	server->control = control_new(server->base, &server->config->control, server->api, error);
 	return server->control ? 0 : -1;
 }
@@ -347,8 +348,9 @@ void server_free(struct server *server)
 
 int server_check(const struct config *config)
 {
-	char why[STATE_ERROR_SIZE];
+	char why[CONFIG_ERROR_SIZE];
 	int failed = 0;
+	static_assert(CONFIG_ERROR_SIZE >= STATE_ERROR_SIZE, "room for the lines of both");
 	struct state *state = state_open_readonly(config->state_directory, why);
 
 	if (!state) {
@@ -365,5 +367,9 @@ int server_check(const struct config *config)
 		credential_set_unref(set);
 	}
 	state_close(state);
+	if (control_check(&config->control, why) < 0) {
+		log_error("%s", why);
+		failed = 1;
+	}
 	return failed;
 }

@@ -18,7 +18,8 @@ int server_run(struct server *server);
 void server_free(struct server *server);
 
 /*
- * What `-t` checks beyond the file itself: that the state of every target can be read. One line per finding on stderr;
+ * What `-t` checks beyond the file itself: that the state of every target can be read, and the
+ * keys and the certificate of the control endpoint. One line per finding on stderr;
  * returns 0, or 1 if there was one. Changes nothing, also while a daemon runs.
  */
 int server_check(const struct config *config);
