@@ -38,7 +38,7 @@ static struct world {
 	bool store_broken;
 	struct session_snapshot snapshot;
 	bool snapshot_refused;
-	char actor[64];
+	char actor[API_ACTOR_SIZE];
 	struct world_reply reply;
 	char *log;
 	size_t log_size;

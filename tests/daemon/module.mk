@@ -15,7 +15,7 @@ check_PROGRAMS += $(CONTROL_TESTS)
 TESTS += $(CONTROL_TESTS)
 endif
 CONTROL_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS)
-CONTROL_TEST_LIBS = libdaemon.a libauth.a libbase.a $(LIBEVENT_LIBS) $(LIBSSL_LIBS) $(JANSSON_LIBS) \
+CONTROL_TEST_LIBS = libdaemon.a libconf.a libauth.a libbase.a $(LIBEVENT_LIBS) $(LIBSSL_LIBS) $(JANSSON_LIBS) \
 	$(LIBCRYPTO_LIBS) $(CHECK_LIBS)
 API_DOUBLE = tests/daemon/double.h tests/daemon/double.c
 CONTROL_WIRE = $(API_DOUBLE) tests/daemon/wire.h tests/daemon/wire.c
