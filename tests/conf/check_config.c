@@ -64,6 +64,7 @@ START_TEST(every_value_arrives)
 	ck_assert_str_eq(control->access_keys, "/etc/keys");
 	ck_assert_str_eq(control->tls_certificate, "/etc/c.pem");
 	ck_assert_str_eq(control->tls_key, "/etc/k.pem");
+	ck_assert(!control->insecure_listen);
 	ck_assert_str_eq(control->metrics, "[::1]:9260");
 	ck_assert_uint_eq(control->disk_directory_count, 2);
 	ck_assert_str_eq(control->disk_directories[0], "/srv/disks");
@@ -269,9 +270,9 @@ static const struct {
 	  "\"; luns = ( { path = \"/a\"; },\n{ blocksize = 512; } ); } );",
 		"2: unknown key \"blocksize\" in targets[0].luns[1], did you mean "
 		"\"block_size\"?" },
-	{ DISKS "control = { insecure_listen = \"\"; };",
-		"2: unknown key \"insecure_listen\" in control, expected one of socket, group, "
-		"listen, "
+	{ DISKS "control = { fire_extinguisher = \"\"; };",
+		"2: unknown key \"fire_extinguisher\" in control, expected one of socket, group, "
+		"listen, insecure_listen, "
 		"access_keys, tls_certificate, tls_key, metrics, disk_directories" },
 	/* types */
 	{ "targets = 1;",

@@ -1,5 +1,6 @@
 if HAVE_CHECK
-CONF_TESTS = tests/conf/check_config tests/conf/check_config_diff tests/conf/check_config_value \
+CONF_TESTS = tests/conf/check_config tests/conf/check_config_check \
+	tests/conf/check_config_diff tests/conf/check_config_value \
 	tests/conf/check_state tests/conf/check_state_file tests/conf/check_state_text
 check_PROGRAMS += $(CONF_TESTS)
 TESTS += $(CONF_TESTS)
@@ -9,6 +10,10 @@ CONF_TEST_LIBS = libconf.a libauth.a libbase.a $(CHECK_LIBS) $(LIBCONFIG_LIBS) $
 tests_conf_check_config_SOURCES = tests/conf/check_config.c tests/conf/config_file.h
 tests_conf_check_config_CFLAGS = $(TEST_CFLAGS)
 tests_conf_check_config_LDADD = $(CONF_TEST_LIBS)
+
+tests_conf_check_config_check_SOURCES = tests/conf/check_config_check.c tests/conf/config_file.h
+tests_conf_check_config_check_CFLAGS = $(TEST_CFLAGS)
+tests_conf_check_config_check_LDADD = $(CONF_TEST_LIBS)
 
 tests_conf_check_config_diff_SOURCES = tests/conf/check_config_diff.c tests/conf/config_file.h
 tests_conf_check_config_diff_CFLAGS = $(TEST_CFLAGS)

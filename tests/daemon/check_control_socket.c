@@ -50,8 +50,8 @@ START_TEST(belongs_to_the_group)
 	if (!group)
 		return;
 	char *name = strdup(group->gr_name);
-	const struct config_control config = { .socket = wire.path, .group = name };
-	wire.control = control_new(wire.base, &config, world_api(), error);
+	wire.config.group = name;
+	wire.control = control_new(wire.base, &wire.config, world_api(), error);
 	ck_assert_msg(wire.control, "%s", error);
 	ck_assert_int_eq(lstat(wire.path, &found), 0);
 	ck_assert_uint_eq(found.st_gid, wanted);
@@ -82,9 +82,9 @@ START_TEST(bad_place_is_a_clear_error)
 	snprintf(place, sizeof place, "%s/%s", wire.directory, bad_places[_i].under);
 	close(open(file, O_CREAT | O_WRONLY, 0600));
 	ck_assert_int_eq(symlink("nowhere", link), 0);
-	const struct config_control config = { .socket = place,
-		.group = (char *)bad_places[_i].group };
-	ck_assert_ptr_null(control_new(wire.base, &config, world_api(), error));
+	wire.config.socket = place;
+	wire.config.group = (char *)bad_places[_i].group;
+	ck_assert_ptr_null(control_new(wire.base, &wire.config, world_api(), error));
 	ck_assert_msg(strstr(error, bad_places[_i].error), "error: %s", error);
 	ck_assert_msg(strncmp(error, "control socket ", 15) == 0 && strstr(error, place),
 		"error: %s", error);

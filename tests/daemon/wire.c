@@ -20,9 +20,8 @@ struct wire wire;
 struct control *wire_open(const struct control_limits *limits, char error[CONFIG_ERROR_SIZE])
 {
 	static const struct control_limits generous = { 16, 60000, 60000 };
-	const struct config_control config = { .socket = wire.path, .group = "" };
 	return control_new_limited(
-		wire.base, &config, limits ? limits : &generous, world_api(), error);
+		wire.base, &wire.config, limits ? limits : &generous, world_api(), error);
 }
 
 void wire_serve(const struct control_limits *limits)
@@ -43,6 +42,13 @@ void wire_setup(void)
 		temporary && strlen(temporary) < 32 ? temporary : "/tmp");
 	ck_assert_ptr_nonnull(mkdtemp(wire.directory));
 	snprintf(wire.path, sizeof wire.path, "%s/control.sock", wire.directory);
+	wire.config = (struct config_control){ .socket = wire.path,
+		.group = "",
+		.listen = "",
+		.access_keys = "",
+		.tls_certificate = "",
+		.tls_key = "",
+		.metrics = "" };
 }
 
 void wire_teardown(void)

@@ -27,9 +27,10 @@
 extern struct wire {
 	struct event_base *base;
 	struct control *control;
-	bool settling;      /* whether what the gate has is carried out at once */
-	char directory[64]; /* the test's own */
-	char path[80];      /* of the socket */
+	bool settling;                /* whether what the gate has is carried out at once */
+	char directory[64];           /* the test's own */
+	char path[80];                /* of the socket */
+	struct config_control config; /* the socket alone, unless a test says more */
 } wire;
 
 /* Each test's beginning and end; the end checks that nothing is left in the directory. */
