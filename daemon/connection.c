@@ -19,7 +19,8 @@
 #include <unistd.h>
 
 #define LINGER_MS        1000u /* K5: input is drained until the peer's FIN or this long */
-#define VECTORS_PER_SEND 128
+#define VECTORS_PER_SEND 512
+#define RECEIVE_BEHIND   (16u << 10) /* bytes taken along behind a data segment */
 #define SENDS_PER_TURN   8
 #define DRAINS_PER_TURN  8
 
@@ -85,7 +86,12 @@ static void connection_receive(struct connection *connection, uint64_t now)
 	struct worker *worker = connection->worker;
 	uint8_t *at = NULL;
 	size_t direct = iscsi_conn_direct(connection->engine, &at);
-	struct iovec vectors[2] = { { at, direct }, { worker->receive_buffer, RECEIVE_SIZE } };
+	/*
+	 * In the middle of a large segment the next one is likely as large: only its beginning is
+	 * taken along, so that the rest too goes straight to its place.
+	 */
+	size_t behind = direct ? RECEIVE_BEHIND : RECEIVE_SIZE;
+	struct iovec vectors[2] = { { at, direct }, { worker->receive_buffer, behind } };
 
 	ssize_t got = readv(connection->fd, direct ? vectors : vectors + 1, direct ? 2 : 1);
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
