@@ -11,8 +11,6 @@
 #include "daemon/closing.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -373,18 +371,6 @@ static const struct session_calls calls = { .evict = connection_post_evict,
 
 /* --- accepting --- */
 
-/* Small PDUs must not wait for the peer's acknowledgements; a dead peer must be noticed. */
-static void socket_prepare(int fd)
-{
-	const int on = 1, idle = 60, interval = 15, count = 4;
-
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
-}
-
 void connection_accept(struct worker *acceptor, int fd, const struct sockaddr *peer, uint16_t group)
 {
 	struct workers *workers = acceptor->workers;
@@ -400,7 +386,6 @@ void connection_accept(struct worker *acceptor, int fd, const struct sockaddr *p
 		close(fd);
 		return;
 	}
-	socket_prepare(fd);
 	connection->fd = fd;
 	connection->stranger = stranger;
 	connection->entry.group = group;
