@@ -115,6 +115,13 @@ static const struct api_member update_chap_members[] = {
 	INITIATOR_NAME,
 	CHAP_SECRET("SecretToAuthenticateTarget", false),
 };
+static const struct api_member rotate_chap_members[] = {
+	TARGET_ARN(true),
+	CHAP_SECRET("SecretToAuthenticateInitiator", true),
+	INITIATOR_NAME,
+	CHAP_SECRET("SecretToAuthenticateTarget", false),
+	{ .name = "GraceSeconds", .type = API_INTEGER, .min = 1, .max = GRACE_SECONDS_MAX },
+};
 static const struct api_member target_members[] = { TARGET_ARN(true) };
 static const struct api_member pair_members[] = { TARGET_ARN(true), INITIATOR_NAME };
 static const struct api_member filter_members[] = { TARGET_ARN(false) };
@@ -160,6 +167,16 @@ static const struct api_operation operations[] = {
 		MEMBERS(gateway_members),
 		.read_only = true,
 		.handle = api_list_local_disks },
+	{ .name = "Portcullis_20261122.RotateChapCredentials",
+		MEMBERS(rotate_chap_members),
+		.handle = api_rotate_chap_credentials },
+	{ .name = "Portcullis_20261122.FinishChapRotation",
+		MEMBERS(pair_members),
+		.handle = api_finish_chap_rotation },
+	{ .name = "Portcullis_20261122.ListChapRotations",
+		MEMBERS(filter_members),
+		.read_only = true,
+		.handle = api_list_chap_rotations },
 	{ .name = "Portcullis_20261122.ListTargets",
 		.read_only = true,
 		.handle = api_list_targets },

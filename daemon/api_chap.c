@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * AWS's three operations on CHAP credentials. What they change goes through the gate alone; here
+ * AWS's three operations on CHAP credentials, and our own two that rotate them. What they change goes through the gate alone; here
  * are the rules that only the API knows (secrets of 12 to 16 bytes, both different).
  */
 #include "daemon/api_operation.h"
 
 #include "base/secret.h"
+#include "daemon/clock.h"
 #include "daemon/target.h"
 
 #include <assert.h>
@@ -14,6 +15,7 @@
 
 #define SECRET_BYTES_MIN 12u
 #define SECRET_BYTES_MAX 16u
+#define GRACE_SECONDS    86400 /* when nothing else is asked for */
 
 /* 0, or -1 if its bytes are too few or too many. `text` NULL: no secret. */
 static int take_secret(struct chap_secret *secret, const char *text)
@@ -42,22 +44,50 @@ static const char *take_secrets(struct credential *record, const struct api_call
 	return NULL;
 }
 
+/* AWS's reply names the pair; a rotation's has one member more. */
+static json_t *describe_change(const struct api_call *call)
+{
+	const struct credential_change *change = &call->change;
+	json_t *reply = json_pack(
+		"{s:s, s:s}", "TargetARN", call->target_arn, "InitiatorName", call->initiator);
+	int failed = 0;
+	if (reply && change->kind == CHANGE_ROTATE)
+		failed = json_object_set_new(
+			reply, "EndTime", json_integer((json_int_t)change->until));
+	if (reply && change->kind == CHANGE_FINISH)
+		failed = json_object_set_new(
+			reply, "SessionsClosed", json_integer(change->sessions));
+	if (failed) {
+		json_decref(reply);
+		reply = NULL;
+	}
+	return reply;
+}
+
 static void changed(struct credential_change *change, enum change_result result)
 {
 	static const enum api_error errors[] = {
 		[CHANGE_DONE] = API_OK,
 		[CHANGE_NO_INITIATOR] = API_INITIATOR_NOT_FOUND,
 		[CHANGE_NOT_SUPPORTED] = API_NOT_SUPPORTED,
+		[CHANGE_SAME_SECRET] = API_INVALID_PARAMETERS,
+		[CHANGE_ROTATING] = API_INVALID_PARAMETERS,
 		[CHANGE_FAILED] = API_INTERNAL,
 	};
 	static const char *const details[] = {
 		[CHANGE_NOT_SUPPORTED] = "Its authentication is \"none\".",
+		[CHANGE_SAME_SECRET] =
+			"The new SecretToAuthenticateInitiator must differ from both of the "
+			"present record's secrets, and the new SecretToAuthenticateTarget from its "
+			"SecretToAuthenticateInitiator.",
+		[CHANGE_ROTATING] =
+			"A rotation of this initiator to another record is under way: finish it "
+			"first.",
 		[CHANGE_FAILED] = NULL,
 	};
 	struct api_call *call = change->context;
 	if (result == CHANGE_DONE)
-		api_call_succeed_take(call, json_pack("{s:s, s:s}", "TargetARN", call->target_arn,
-						    "InitiatorName", call->initiator));
+		api_call_succeed_take(call, describe_change(call));
 	else
 		api_call_fail(call, errors[result], details[result]);
 }
@@ -77,7 +107,8 @@ static void change(struct api_call *call, struct target *target, enum change_kin
 	gate_change(api_call_config(call)->gate, asked);
 }
 
-void api_update_chap_credentials(struct api_call *call)
+/* A change to the record that the input has. */
+static void change_to_record(struct api_call *call, enum change_kind kind)
 {
 	struct target *target = api_call_target(call);
 	if (!target)
@@ -86,7 +117,26 @@ void api_update_chap_credentials(struct api_call *call)
 	if (wrong)
 		api_call_fail(call, API_INVALID_PARAMETERS, wrong);
 	else
-		change(call, target, CHANGE_UPDATE);
+		change(call, target, kind);
+}
+
+void api_update_chap_credentials(struct api_call *call)
+{
+	change_to_record(call, CHANGE_UPDATE);
+}
+
+void api_rotate_chap_credentials(struct api_call *call)
+{
+	const json_int_t grace = api_call_number(call, "GraceSeconds", GRACE_SECONDS);
+	call->change.until = clock_wall() + (uint64_t)grace;
+	change_to_record(call, CHANGE_ROTATE);
+}
+
+void api_finish_chap_rotation(struct api_call *call)
+{
+	struct target *target = api_call_target(call);
+	if (target)
+		change(call, target, CHANGE_FINISH);
 }
 
 void api_delete_chap_credentials(struct api_call *call)

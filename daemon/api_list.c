@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The project's own operations that look and change nothing: ListTargets and ListSessions. Both
- * answer when every worker has told its sessions. Numbers are JSON integers: counts, bytes,
- * seconds.
+ * The project's own operations that look and change nothing: ListTargets, ListSessions and
+ * ListChapRotations. All answer when every worker has told its sessions. Numbers are JSON
+ * integers: counts, bytes, seconds.
  */
 #include "daemon/api_operation.h"
 
 #include "auth/chap.h"
 #include "base/encode.h"
-#include "daemon/sessions.h"
+#include "daemon/clock.h"
 #include "daemon/registry.h"
+#include "daemon/sessions.h"
 #include "daemon/target.h"
 
 #include <stdlib.h>
@@ -107,17 +108,30 @@ static int compare_rows(const void *a, const void *b)
 	return order;
 }
 
+/* Whether the session proved a record that retires: one older than the initiator's newest. */
+static bool uses_old_secret(struct target *target, const struct session_row *row)
+{
+	struct credential_set *set = target && row->credential ? target_credentials(target) : NULL;
+	const struct credential *newest = set ? credential_set_find(
+							set, row->initiator, strlen(row->initiator))
+					      : NULL;
+	const bool uses = newest && row->credential < newest->since;
+	credential_set_unref(set);
+	return uses;
+}
+
 static json_t *describe_session(struct registry *registry, const struct session_row *row)
 {
 	char isid[2 * sizeof row->isid + 1];
 	hex_encode(isid, sizeof isid, row->isid, sizeof row->isid);
-	const struct target *target = registry_find(registry, row->target);
+	struct target *target = registry_find(registry, row->target);
 	const char *chap = row->chap_algorithm ? chap_algorithm_name(row->chap_algorithm) : "none";
-	json_t *session = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:b}", "TargetName",
-		row->target, "InitiatorName", row->initiator, "SessionType",
+	json_t *session = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:b, s:b}",
+		"TargetName", row->target, "InitiatorName", row->initiator, "SessionType",
 		row->discovery ? "Discovery" : "Normal", "Address", row->address, "PortalAddress",
 		row->portal, "ISID", isid, "TSIH", (int)row->tsih, "ChapAlgorithm", chap,
-		"ChapMutual", (int)row->chap_mutual);
+		"ChapMutual", (int)row->chap_mutual, "UsesOldSecret",
+		(int)uses_old_secret(target, row));
 	json_t *traffic = json_pack("{s:I, s:I, s:I, s:I, s:b, s:b, s:i}", "AgeSeconds",
 		(json_int_t)(row->age_ms / 1000), "Commands", (json_int_t)row->commands,
 		"BytesRead", (json_int_t)row->bytes_read, "BytesWritten",
@@ -159,4 +173,57 @@ void api_list_sessions(struct api_call *call)
 {
 	if (!call->target_arn || api_call_target(call))
 		api_call_with_sessions(call, list_sessions);
+}
+
+static int count_old_sessions(
+	const struct session_snapshot *snapshot, struct target *target, const char *initiator)
+{
+	int count = 0;
+	for (size_t i = 0; i < snapshot->count; i++) {
+		const struct session_row *row = &snapshot->rows[i];
+		count += strcmp(row->target, target->name) == 0 &&
+			 strcmp(row->initiator, initiator) == 0 && uses_old_secret(target, row);
+	}
+	return count;
+}
+
+/* Appends the rotations of one target; whether there was memory for all. */
+static bool list_rotations_of(
+	json_t *rows, struct target *target, const struct session_snapshot *snapshot)
+{
+	struct credential_set *set = target_credentials(target);
+	const uint64_t now = clock_wall();
+	bool complete = true;
+	for (size_t i = 0; set && complete && i < credential_set_retiring_count(set); i++) {
+		const struct credential *retiring = credential_set_retiring_at(set, i);
+		const uint64_t left = retiring->until > now ? retiring->until - now : 0;
+		json_t *row = json_pack("{s:s, s:s, s:s, s:I, s:I, s:i}", "TargetARN", target->arn,
+			"TargetName", target->name, "InitiatorName", retiring->initiator, "EndTime",
+			(json_int_t)retiring->until, "SecondsLeft", (json_int_t)left,
+			"OldSessionCount",
+			count_old_sessions(snapshot, target, retiring->initiator));
+		complete = json_array_append_new(rows, row) == 0;
+	}
+	credential_set_unref(set);
+	return complete;
+}
+
+static void list_rotations(void *context, const struct session_snapshot *snapshot)
+{
+	struct api_call *call = context;
+	struct registry *registry = api_call_config(call)->registry;
+	json_t *rows = json_array();
+	bool complete = snapshot->complete && rows;
+	for (size_t i = 0; complete && i < registry_count(registry); i++) {
+		struct target *target = registry_at(registry, i);
+		if (!call->target_arn || strcmp(call->target_arn, target->arn) == 0)
+			complete = list_rotations_of(rows, target, snapshot);
+	}
+	api_call_reply_list(call, "Rotations", rows, complete);
+}
+
+void api_list_chap_rotations(struct api_call *call)
+{
+	if (!call->target_arn || api_call_target(call))
+		api_call_with_sessions(call, list_rotations);
 }

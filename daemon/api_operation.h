@@ -32,6 +32,8 @@ struct api_member {
 	bool (*matches)(const char *text, size_t length); /* the whole text, not a part of it */
 };
 
+#define GRACE_SECONDS_MAX 2592000u /* 30 days */
+
 /* A call under way. It lies in secret memory, for the change's record holds secrets. */
 struct api_call {
 	TAILQ_ENTRY(api_call) link;
@@ -111,6 +113,9 @@ void api_list_volume_initiators(struct api_call *call);
 void api_list_gateways(struct api_call *call);
 void api_describe_gateway(struct api_call *call);
 void api_list_local_disks(struct api_call *call);
+void api_rotate_chap_credentials(struct api_call *call);
+void api_finish_chap_rotation(struct api_call *call);
+void api_list_chap_rotations(struct api_call *call);
 void api_list_targets(struct api_call *call);
 void api_list_sessions(struct api_call *call);
 

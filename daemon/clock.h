@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The one clock of the daemon: milliseconds, monotonic, cheap enough to ask once per event. */
+/*
+ * The clocks of the daemon: milliseconds, monotonic, cheap enough to ask once per event; and the clock on the wall, for
+ * what outlives the process.
+ */
 #ifndef PORTCULLIS_DAEMON_CLOCK_H
 #define PORTCULLIS_DAEMON_CLOCK_H
 
@@ -11,6 +14,12 @@ static inline uint64_t clock_now(void)
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Seconds since the epoch; it may be set, forwards and backwards. */
+static inline uint64_t clock_wall(void)
+{
+	return (uint64_t)time(NULL);
 }
 
 #endif

@@ -7,6 +7,7 @@
 #include "daemon/registry.h"
 
 #include "base/log.h"
+#include "daemon/clock.h"
 #include "daemon/rotation.h"
 
 #include <stdio.h>
@@ -172,7 +173,7 @@ static void target_load(struct target *target, struct state *state)
 		log_error("target=%s is served to nobody: %s", target->name, why);
 		return;
 	}
-	target->credentials = rotation_prune_take(target->credentials, rotation_now(), &ended);
+	target->credentials = rotation_prune_take(target->credentials, clock_wall(), &ended);
 	if (!ended)
 		return;
 	if (target->credentials &&

@@ -2,6 +2,7 @@
 /* One timer for all targets: it goes by what the newest sets say, so there is nothing to keep in step. */
 #include "daemon/rotation.h"
 
+#include "daemon/clock.h"
 #include "daemon/gate.h"
 #include "daemon/registry.h"
 #include "daemon/target.h"
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define LOOK_SECONDS 60u /* how long a clock that is set may go unnoticed */
 
@@ -20,11 +20,6 @@ struct rotations {
 	struct event *timer;
 	unsigned asked; /* of the gate, not done yet */
 };
-
-uint64_t rotation_now(void)
-{
-	return (uint64_t)time(NULL);
-}
 
 struct credential_set *rotation_prune_take(struct credential_set *set, uint64_t now, bool *ended)
 {
@@ -95,7 +90,7 @@ static uint64_t rotations_look_at(
 /* Looks again in time; not at all while nothing retires. */
 void rotations_look(struct rotations *rotations)
 {
-	const uint64_t now = rotation_now(), never = UINT64_MAX;
+	const uint64_t now = clock_wall(), never = UINT64_MAX;
 	uint64_t wait = never;
 
 	for (size_t i = 0; i < registry_count(rotations->registry); i++)

@@ -17,10 +17,8 @@ struct gate;
 struct registry;
 struct rotations;
 
-/* Seconds since the epoch. */
-uint64_t rotation_now(void);
 /*
- * Takes over `set`; the same, or a set without those of its retiring records whose `until` is not after `now`. For a
+ * Takes over `set`; the same, or a set without those of its retiring records whose `until` is not after `now` (seconds since the epoch). For a
  * target that nobody is logged in to yet. NULL when out of memory. `*ended` says whether there were any.
  */
 struct credential_set *rotation_prune_take(struct credential_set *set, uint64_t now, bool *ended);

@@ -381,12 +381,13 @@ START_TEST(list_sessions_tells_all_in_order)
 	for (size_t i = 0; i < 5; i++)
 		ck_assert_str_eq(session_text(i, "Address"), addresses[i]);
 	json_t *full = json_pack(
-		"{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:s,s:b,s:i,s:I,s:I,s:i,s:b,s:b,s:i}",
+		"{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:s,s:b,s:b,s:i,s:I,s:I,s:i,s:b,s:b,s:i}",
 		"TargetName", IQN, "TargetARN", ARN, "InitiatorName", "iqn.b", "SessionType",
 		"Normal", "Address", "[::1]:51234", "PortalAddress", "[::1]:3260", "ISID",
 		"400000010203", "TSIH", 65535, "ChapAlgorithm", "SHA-256", "ChapMutual", 1,
-		"AgeSeconds", 61, "Commands", (json_int_t)1 << 40, "BytesRead", (json_int_t)1 << 62,
-		"BytesWritten", 5, "HeaderDigest", 1, "DataDigest", 0, "Worker", 3);
+		"UsesOldSecret", 0, "AgeSeconds", 61, "Commands", (json_int_t)1 << 40, "BytesRead",
+		(json_int_t)1 << 62, "BytesWritten", 5, "HeaderDigest", 1, "DataDigest", 0,
+		"Worker", 3);
 	ck_assert(json_equal(json_array_get(sessions, 3), full));
 	json_decref(full);
 	ck_assert_str_eq(session_text(0, "SessionType"), "Discovery");

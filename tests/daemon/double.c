@@ -8,6 +8,7 @@
 #include "daemon/worker.h"
 
 #include <check.h>
+#include <errno.h>
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,15 +149,32 @@ static enum change_result carry_out(struct credential_change *change)
 	struct credential_set *new = NULL;
 	if (world.store_broken || !target->credentials)
 		return CHANGE_FAILED;
-	if (change->kind == CHANGE_UPDATE) {
+	const uint64_t generation = credential_set_generation(target->credentials) + 1;
+	const char *initiator = change->record.initiator;
+	errno = 0;
+	switch (change->kind) {
+	case CHANGE_UPDATE:
 		if (target->authentication == AUTHENTICATION_NONE)
 			return CHANGE_NOT_SUPPORTED;
-		new = credential_set_with(target->credentials, 2, &change->record);
-	} else {
-		new = credential_set_without(target->credentials, 2, change->record.initiator);
-		if (!new)
-			return CHANGE_NO_INITIATOR;
+		new = credential_set_with(target->credentials, generation, &change->record);
+		break;
+	case CHANGE_DELETE:
+		new = credential_set_without(target->credentials, generation, initiator);
+		break;
+	case CHANGE_ROTATE:
+		new = credential_set_rotated(
+			target->credentials, generation, &change->record, change->until);
+		break;
+	case CHANGE_FINISH:
+	case CHANGE_EXPIRE:
+		new = credential_set_finished(target->credentials, generation, initiator);
+		change->sessions = 3;
+		break;
 	}
+	if (!new)
+		return errno == ENOENT   ? CHANGE_NO_INITIATOR
+		       : errno == EINVAL ? CHANGE_SAME_SECRET
+					 : CHANGE_ROTATING;
 	credential_set_unref(target->credentials);
 	target->credentials = new;
 	return CHANGE_DONE;

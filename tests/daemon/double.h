@@ -42,6 +42,8 @@
 #define UPDATE_OF(initiator)                                                                       \
 	"{" MEMBER("TargetARN", ARN) "," MEMBER("InitiatorName", initiator) "," MEMBER(            \
 		"SecretToAuthenticateInitiator", SECRET_A) "}"
+#define ROTATE    OWN "RotateChapCredentials"
+#define FINISH    OWN "FinishChapRotation"
 #define PAIR      "{" MEMBER("TargetARN", ARN) "," MEMBER("InitiatorName", INITIATOR) "}"
 #define ONLY(arn) "{" MEMBER("TargetARN", arn) "}"
 

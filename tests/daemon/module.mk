@@ -8,7 +8,7 @@ dist_check_SCRIPTS += tests/daemon/test_cases.py tests/daemon/test_control.py
 TESTS += tests/daemon/test_cases.py tests/daemon/test_control.py
 
 if HAVE_CHECK
-CONTROL_TESTS = tests/daemon/check_api tests/daemon/check_api_input tests/daemon/check_api_volume \
+CONTROL_TESTS = tests/daemon/check_api tests/daemon/check_api_rotation tests/daemon/check_api_input tests/daemon/check_api_volume \
 	tests/daemon/check_control \
 	tests/daemon/check_control_client tests/daemon/check_control_socket
 check_PROGRAMS += $(CONTROL_TESTS)
@@ -27,6 +27,10 @@ tests_daemon_check_api_input_SOURCES = tests/daemon/check_api_input.c $(API_DOUB
 tests_daemon_check_api_input_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
 tests_daemon_check_api_input_CFLAGS = $(TEST_CFLAGS)
 tests_daemon_check_api_input_LDADD = $(CONTROL_TEST_LIBS)
+tests_daemon_check_api_rotation_SOURCES = tests/daemon/check_api_rotation.c $(API_DOUBLE)
+tests_daemon_check_api_rotation_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
+tests_daemon_check_api_rotation_CFLAGS = $(TEST_CFLAGS)
+tests_daemon_check_api_rotation_LDADD = $(CONTROL_TEST_LIBS)
 tests_daemon_check_api_volume_SOURCES = tests/daemon/check_api_volume.c $(API_DOUBLE)
 tests_daemon_check_api_volume_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
 tests_daemon_check_api_volume_CFLAGS = $(TEST_CFLAGS)

@@ -25,7 +25,7 @@ INITIATOR = "iqn.1991-05.com.microsoft:computername.domain.example.com"
 GATEWAY = "arn:aws:storagegateway:us-east-1:111122223333:gateway/sgw-12A3456B"
 AWS_PREFIX = "StorageGateway_20130630."
 OWN_PREFIX = "Portcullis_20261122."
-OWN_OPERATIONS = ("ListTargets", "ListSessions")
+OWN_OPERATIONS = ("ListTargets", "ListSessions", "RotateChapCredentials", "FinishChapRotation", "ListChapRotations")
 
 
 def binary(name="portcullisd"):

@@ -9,7 +9,8 @@ promise_tests = \
 	tests/promise/test_k5_wire.py \
 	tests/promise/test_k6_fence.py \
 	tests/promise/test_k8_secrets.py \
-	tests/promise/test_k9_closed.py
+	tests/promise/test_k9_closed.py \
+	tests/promise/test_rotation.py
 dist_check_SCRIPTS += $(promise_tests)
 TESTS += $(promise_tests)
 
