@@ -229,10 +229,12 @@ static void connection_dispose(struct connection *connection)
 
 	if (iscsi_conn_busy(connection->engine))
 		return;
+	/* First: a target whose last connection has left may be freed at once, with its device. */
+	scsi_nexus_free(connection->nexus);
+	connection->nexus = NULL;
 	if (connection->entry.target && !target_leave(connection->entry.target, &connection->entry))
 		return;
 	iscsi_conn_free(connection->engine);
-	scsi_nexus_free(connection->nexus);
 	credential_set_unref(connection->credentials);
 	TAILQ_REMOVE(&worker->connections, connection, all_link);
 	/* The engine wakes its owner also from the call that tells it of a lost transport. */

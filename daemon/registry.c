@@ -213,15 +213,18 @@ struct target *registry_add(struct registry *registry, const char *file,
 	const struct config_target *wanted, char error[CONFIG_ERROR_SIZE])
 {
 	struct registered *one = registered_new(registry, file, wanted, error);
-	struct registered **all = one ? realloc(registry->all,
-						(registry->count + 1) * sizeof(struct registered *))
-				      : NULL;
 
+	if (!one)
+		return NULL;
+	pthread_rwlock_wrlock(&registry->lock);
+	struct registered **all = realloc(
+		registry->all, (registry->count + 1) * sizeof(struct registered *));
 	if (!all) {
+		pthread_rwlock_unlock(&registry->lock);
 		registered_free(one);
+		snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
 		return NULL;
 	}
-	pthread_rwlock_wrlock(&registry->lock);
 	registry->all = all;
 	registry->all[registry->count++] = one;
 	HASH_ADD_KEYPTR(by_name, registry->names, one->target.name, strlen(one->target.name), one);
