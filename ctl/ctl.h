@@ -27,6 +27,7 @@ enum ctl_option {
 	OPTION_TARGET_SECRET_FILE,
 	OPTION_MUTUAL,
 	OPTION_SHOW_SECRETS,
+	OPTION_GRACE,
 	OPTION_SECRET,        /* refused with a reason: argv is public */
 	OPTION_TARGET_SECRET, /* likewise */
 	OPTION_COUNT,

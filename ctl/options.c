@@ -34,6 +34,8 @@ static const struct option_row rows[OPTION_COUNT] = {
 		"likewise the target's secret, for mutual CHAP" },
 	[OPTION_MUTUAL] = { "mutual", NULL, "ask for the target's secret too, for mutual CHAP" },
 	[OPTION_SHOW_SECRETS] = { "show-secrets", NULL, "show secrets in clear" },
+	[OPTION_GRACE] = { "grace", "TIME",
+		"how long the old record stays good: seconds, or 90m, 12h, 7d (default 1d)" },
 	[OPTION_SECRET] = { "secret", "", NULL },
 	[OPTION_TARGET_SECRET] = { "target-secret", "", NULL },
 };
@@ -181,7 +183,7 @@ void ctl_help(const struct ctl_verb *verb)
 		printf("Usage: portcullisctl [--socket PATH] [--json] VERB ...\n\n"
 		       "Looks after the targets of a running portcullisd.\n\nVerbs:\n");
 		for (size_t i = 0; i < ctl_verb_count; i++)
-			printf("  %-14s %s\n", ctl_verbs[i].name, ctl_verbs[i].summary);
+			printf("  %-15s %s\n", ctl_verbs[i].name, ctl_verbs[i].summary);
 	}
 	help_options("Options", COMMON_OPTIONS);
 	printf("\nExit status: 0 done, 1 refused by the daemon, 2 usage, 3 daemon not "

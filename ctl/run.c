@@ -10,6 +10,7 @@
 #include "ctl/secret_input.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DEFAULT_SOCKET "/run/portcullis/control.sock"
@@ -24,7 +25,8 @@ static const struct {
 	{ "TargetNotFound", "portcullisctl list-targets shows the targets there are" },
 	{ "TargetInvalid", "give a target's IQN or ARN as portcullisctl list-targets shows it" },
 	{ "InitiatorNotFound", "portcullisctl describe-chap TARGET shows who has credentials" },
-	{ "InvalidParameters", "secrets are 12 to 16 bytes of UTF-8, and the two must differ" },
+	{ "InvalidParameters", "secrets are 12 to 16 bytes of UTF-8, and the two must differ; in a "
+			       "rotation also from the old ones" },
 	{ "NotSupported",
 		"the target has authentication = \"none\"; change that in portcullis.conf first" },
 	{ "InternalError", "the daemon's log says why (journalctl -u portcullisd)" },
@@ -192,6 +194,33 @@ static enum ctl_exit add_secrets(const struct ctl_command *command, json_t *requ
 	return result;
 }
 
+/* "90", "90s", "15m", "12h", "7d" in seconds; 0 if it is none of these, or too much. */
+static json_int_t seconds_of(const char *text)
+{
+	static const char units[] = "smhd";
+	static const json_int_t seconds[] = { 1, 60, 3600, 86400 };
+	char *end;
+	size_t digits = strspn(text, "0123456789");
+	unsigned long number = digits && digits <= 9 ? strtoul(text, &end, 10) : 0;
+
+	if (!number || (*end && end[1]))
+		return 0;
+	const char *unit = *end ? strchr(units, *end) : units;
+	return unit ? (json_int_t)number * seconds[unit - units] : 0;
+}
+
+/* Its form alone is checked here: the daemon knows the limits. */
+static enum ctl_exit add_grace(const struct ctl_command *command, json_t *request)
+{
+	const char *text = command->options[OPTION_GRACE];
+	json_int_t seconds = seconds_of(text);
+
+	if (seconds && json_object_set_new(request, "GraceSeconds", json_integer(seconds)) == 0)
+		return CTL_DONE;
+	ctl_complain("--grace: a time is a number of seconds, or of s, m, h or d: 90m, 12h, 7d");
+	return CTL_USAGE;
+}
+
 static bool takes_secrets(const struct ctl_verb *verb)
 {
 	return verb->options & 1u << OPTION_SECRET_FILE;
@@ -236,6 +265,8 @@ enum ctl_exit ctl_run(const struct ctl_command *command)
 		result = add_target(command, request);
 	if (result == CTL_DONE && command->arguments[1])
 		result = add_initiator(command, request);
+	if (result == CTL_DONE && ctl_given(command, OPTION_GRACE))
+		result = add_grace(command, request);
 	if (result == CTL_DONE && takes_secrets(command->verb))
 		result = add_secrets(command, request);
 	if (result == CTL_DONE)

@@ -38,10 +38,19 @@ static const struct print_column session_columns[] = {
 	{ "TYPE", "SessionType", PRINT_TEXT },
 	{ "CHAP", "ChapAlgorithm", PRINT_TEXT },
 	{ "MUTUAL", "ChapMutual", PRINT_BOOLEAN },
+	{ "OLD SECRET", "UsesOldSecret", PRINT_BOOLEAN },
 	{ "AGE", "AgeSeconds", PRINT_AGE },
 	{ "COMMANDS", "Commands", PRINT_COUNT },
 	{ "READ", "BytesRead", PRINT_BYTES },
 	{ "WRITTEN", "BytesWritten", PRINT_BYTES },
+};
+
+/* Members of our own ListChapRotations. */
+static const struct print_column rotation_columns[] = {
+	{ "TARGET", "TargetName", PRINT_TEXT },
+	{ "INITIATOR", "InitiatorName", PRINT_TEXT },
+	{ "TIME LEFT", "SecondsLeft", PRINT_AGE },
+	{ "OLD SESSIONS", "OldSessionCount", PRINT_COUNT },
 };
 
 /* In the order in which the help shows them. Texts are wrapped for 80 columns. */
@@ -101,6 +110,57 @@ const struct ctl_verb ctl_verbs[] = {
 		.done = "CHAP credentials are removed; the target's sessions are closed.",
 	},
 	{
+		.name = "rotate-chap",
+		.operation = OWN("RotateChapCredentials"),
+		.arguments = "TARGET INITIATOR",
+		.argument_min = 2,
+		.argument_max = 2,
+		.options = WITH(OPTION_SECRET_FILE) | WITH(OPTION_TARGET_SECRET_FILE) |
+			   WITH(OPTION_MUTUAL) | WITH(OPTION_GRACE),
+		.summary = "set new CHAP secrets of an initiator, keep the old ones for a while",
+		.text = TARGET_TEXT
+		"\n"
+		"INITIATOR is the initiator's IQN; it must have credentials already.\n"
+		"\n"
+		"Both the old and the new record are good until finish-rotation, or until TIME is\n"
+		"over; no session is closed. Secrets are given as to update-chap; the new ones\n"
+		"must differ from the old. Given again with the same secrets it sets a new TIME.\n"
+		"\n"
+		"Next: change the secret on the initiator and let it log in anew, path by path;\n"
+		"when list-sessions shows nobody with the old secret, finish-rotation.\n",
+		.done = "new CHAP credentials are set, the old ones are good until the rotation "
+			"ends.",
+	},
+	{
+		.name = "finish-rotation",
+		.operation = OWN("FinishChapRotation"),
+		.arguments = "TARGET INITIATOR",
+		.argument_min = 2,
+		.argument_max = 2,
+		.summary = "end a rotation and close the sessions that used the old secret",
+		.text = TARGET_TEXT
+		"\n"
+		"INITIATOR is the initiator's IQN.\n"
+		"\n"
+		"From now on only the new record is good. Sessions that logged in with the old\n"
+		"one are closed, and no others. If no rotation is under way, nothing happens.\n",
+		.done = "the old CHAP credentials are gone; the sessions that used them are "
+			"closed.",
+	},
+	{
+		.name = "list-rotations",
+		.operation = OWN("ListChapRotations"),
+		.arguments = "[TARGET]",
+		.argument_max = 1,
+		.summary = "list the rotations under way",
+		.text = "Shows each initiator whose old credentials are still good, for how much\n"
+			"longer, and how many sessions use them; with a TARGET (IQN or ARN) only\n"
+			"that target's.\n",
+		.list = "Rotations",
+		COLUMNS(rotation_columns),
+		.empty = "No rotations are under way.",
+	},
+	{
 		.name = "list-targets",
 		.operation = OWN("ListTargets"),
 		.arguments = "",
@@ -121,9 +181,9 @@ const struct ctl_verb ctl_verbs[] = {
 		.argument_max = 1,
 		.summary = "list who is logged in",
 		.text = "Shows each session with its initiator, the address it comes from, how it\n"
-			"authenticated, its age and what it has done; with a TARGET (IQN or ARN) "
-			"only\n"
-			"that target's.\n",
+			"authenticated, whether with a secret that a rotation retires, its age and "
+			"what it\n"
+			"has done; with a TARGET (IQN or ARN) only that target's.\n",
 		.list = "Sessions",
 		COLUMNS(session_columns),
 		.empty = "No sessions.",

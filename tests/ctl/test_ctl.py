@@ -281,12 +281,46 @@ def test_argv(bench, tap):
     tap.ok(code == USAGE and FIRST not in out + err, "nor is the value of an unknown option", err)
 
 
+def test_rotation(bench, tap):
+    bench.reset()
+    pair = {"TargetARN": fake.ARN + fake.IQN, "InitiatorName": fake.INITIATOR}
+    bench.server.answers.update({fake.ROTATE: (200, dict(pair, EndTime=1795000000)),
+                                 fake.FINISH: (200, dict(pair, SessionsClosed=2))})
+    path = bench.file(FIRST + "\n")
+    rows = ((None, None), ("1", 1), ("90", 90), ("90s", 90), ("15m", 900), ("12h", 43200), ("30d", 2592000))
+    for text, seconds in rows:
+        bench.server.asked.clear()
+        words = ("--grace", text) if text else ()
+        code, out, err = bench.run("rotate-chap", fake.IQN, fake.INITIATOR, "--secret-file", path, *words)
+        members = dict(pair, SecretToAuthenticateInitiator=FIRST, **({"GraceSeconds": seconds} if seconds else {}))
+        tap.equal((code, err, bench.asked(fake.ROTATE)), (DONE, "", [members]), "rotate-chap, --grace %s" % text)
+        tap.ok(fake.INITIATOR in out and "old ones are good" in out, "it says what was done", out)
+    for text in ("", "0", "-1", "1.5", "1w", "1dd", "d", "1 d", "0x10", "9999999999", "+1", "00"):
+        bench.server.asked.clear()
+        code, out, err = bench.run("rotate-chap", fake.IQN, fake.INITIATOR, "--secret-file", path, "--grace", text)
+        tap.ok(code == USAGE and "--grace" in err and out == "" and not bench.asked(fake.ROTATE),
+               "--grace %r is no time" % text, code, err)
+    code, out, err = bench.run("finish-rotation", fake.IQN, fake.INITIATOR)
+    tap.equal((code, err, bench.asked(fake.FINISH)), (DONE, "", [pair]), "finish-rotation")
+    tap.ok("closed" in out, "it says what was done", out)
+    bench.server.answers[fake.ROTATIONS] = (200, {"Rotations": []})
+    tap.equal(bench.run("list-rotations"), (DONE, "No rotations are under way.\n", ""), "list-rotations, none")
+    bench.server.answers[fake.ROTATIONS] = (200, {"Rotations": [
+        dict(pair, TargetName=fake.IQN, EndTime=1795000000, SecondsLeft=3700, OldSessionCount=7)]})
+    code, out, err = bench.run("list-rotations", fake.IQN)
+    tap.equal((code, out.splitlines()[1].split(), err), (DONE, [fake.IQN, fake.INITIATOR, "1", "h", "1", "min", "7"], ""),
+              "list-rotations")
+    tap.equal(bench.asked(fake.ROTATIONS)[-1], {"TargetARN": fake.ARN + fake.IQN}, "of one target")
+
+
 def test_usage(bench, tap):
     rows = (
         ((), "a verb is missing"), (("open-gate",), "no such verb"), (("update-chap",), "usage"),
         (("update-chap", fake.IQN), "usage"), (("delete-chap", fake.IQN), "usage"),
         (("describe-chap",), "usage"), (("list-targets", "x"), "usage"), (("list-sessions", fake.IQN, "x"), "usage"),
         (("list-targets", "--mutual"), "does not take"), (("list-sessions", "--show-secrets"), "does not take"),
+        (("update-chap", fake.IQN, fake.INITIATOR, "--grace", "1d"), "does not take"), (("rotate-chap", fake.IQN), "usage"),
+        (("finish-rotation", fake.IQN), "usage"), (("list-rotations", fake.IQN, "x"), "usage"),
         (("delete-chap", "--secret-file", "x", fake.IQN, fake.INITIATOR), "does not take"),
         (("--wrong", "list-targets"), "no such option"), (("-x", "list-targets"), "no such option"),
         (("--json=1", "list-targets"), "no value"), (("list-targets", "--socket"), "a value is missing"),
@@ -304,7 +338,8 @@ def test_usage(bench, tap):
         tap.equal(bench.asked(fake.DELETE), [], name + ": nothing was changed")
 
 
-VERBS = ("update-chap", "describe-chap", "delete-chap", "list-targets", "list-sessions")
+VERBS = ("update-chap", "describe-chap", "delete-chap", "rotate-chap", "finish-rotation", "list-rotations", "list-targets",
+         "list-sessions")
 
 
 def test_help(bench, tap):
@@ -411,9 +446,9 @@ def test_lists(bench, tap):
     bench.server.answers[fake.SESSIONS] = (200, {"Sessions": sessions})
     code, out, _ = bench.run("list-sessions")
     rows = columns_of(out)
-    tap.equal([row[6] for row in rows[1:]], ["0 s", "59 s", "1 min 0 s", "59 min 59 s", "1 h 0 min", "1 d 1 h",
+    tap.equal([row[7] for row in rows[1:]], ["0 s", "59 s", "1 min 0 s", "59 min 59 s", "1 h 0 min", "1 d 1 h",
                                              "100 d 0 h"], "ages")
-    tap.equal([row[8] for row in rows[1:]], ["0 B", "999 B", "1.0 KiB", "1.5 KiB", "1.0 MiB", "1.0 GiB",
+    tap.equal([row[9] for row in rows[1:]], ["0 B", "999 B", "1.0 KiB", "1.5 KiB", "1.0 MiB", "1.0 GiB",
                                              "5.3 EiB"], "sizes")
     tap.equal(len({len(line) for line in out.splitlines()}), 1, "the last column is aligned to the right")
     bench.server.answers[fake.SESSIONS] = (200, {"Sessions": [session(InitiatorName="evil\x1b[2J\nname"), {}]})
@@ -438,7 +473,7 @@ def test_lists(bench, tap):
 
 def session(**changes):
     row = {"TargetName": fake.IQN, "InitiatorName": fake.INITIATOR, "Address": "[::1]:51234",
-           "SessionType": "Normal", "ChapAlgorithm": "SHA-256", "ChapMutual": True, "AgeSeconds": 3,
+           "SessionType": "Normal", "ChapAlgorithm": "SHA-256", "ChapMutual": True, "UsesOldSecret": False, "AgeSeconds": 3,
            "Commands": 17, "BytesRead": 4096, "BytesWritten": 0}
     return dict(row, **changes)
 
@@ -449,7 +484,7 @@ def main():
     tap = portcullis.Tap()
     bench = Bench(tap)
     try:
-        for test in (test_wire, test_resolution, test_stdin, test_files, test_terminal, test_argv, test_usage,
+        for test in (test_wire, test_resolution, test_stdin, test_files, test_terminal, test_argv, test_rotation, test_usage,
                      test_help, test_refusals, test_unreachable, test_describe, test_lists):
             test(bench, tap)
     finally:

@@ -102,6 +102,24 @@ def test_lists(tap, daemon):
         holder.wait()
 
 
+def test_rotation(tap, daemon):
+    words = (portcullis.IQN, portcullis.INITIATOR)
+    code, out, err = ctl(daemon, "rotate-chap", *words, "--grace", "2h", "--secret-file", "-", stdin="a-new-secret\n")
+    tap.equal((code, err, stored(daemon)[portcullis.INITIATOR][0]), (DONE, "", "a-new-secret"), "rotate-chap")
+    code, out, _ = ctl(daemon, "list-rotations", portcullis.IQN)
+    row = out.splitlines()[1].split()
+    tap.equal((code, row[:2], row[-1]), (DONE, list(words), "0"), "list-rotations")
+    tap.equal(ctl(daemon, "list-rotations", OPEN), (DONE, "No rotations are under way.\n", ""), "none of the other target")
+    code, out, err = ctl(daemon, "rotate-chap", *words, "--secret-file", "-", stdin="yet-another1\n")
+    tap.ok(code == REFUSED and "under way" in err and "yet-another1" not in err, "one at a time", err)
+    code, out, err = ctl(daemon, "rotate-chap", *words, "--grace", "31d", "--secret-file", "-", stdin="a-new-secret\n")
+    tap.ok(code == REFUSED and "2592000" in err, "the daemon knows the limits", err)
+    for name in ("ends", "has ended"):
+        code, out, err = ctl(daemon, "finish-rotation", *words)
+        tap.equal((code, err), (DONE, ""), "finish-rotation when one " + name)
+    tap.equal(ctl(daemon, "list-rotations"), (DONE, "No rotations are under way.\n", ""), "list-rotations, none")
+
+
 def test_delete_and_end(tap, daemon):
     code, out, err = ctl(daemon, "delete-chap", portcullis.IQN, portcullis.INITIATOR)
     tap.equal((code, err, stored(daemon)), (DONE, "", {}), "delete-chap")
@@ -120,7 +138,7 @@ def main():
     tap = portcullis.Tap()
     targets = [portcullis.target(), portcullis.target(OPEN, "none")]
     with portcullis.Daemon(portcullis.config(targets)) as daemon:
-        for test in (test_changes, test_refusals, test_lists, test_delete_and_end):
+        for test in (test_changes, test_refusals, test_lists, test_rotation, test_delete_and_end):
             test(tap, daemon)
     return tap.finish()
 

@@ -67,7 +67,7 @@ def test_client(tap):
         return
     page = plain("portcullisctl.1")
     verbs = re.findall(r"^  (\S+) ", run(program, "--help").stdout.split("Options:")[0], re.M)
-    tap.ok(len(verbs) == 5 and all(".It Cm %s" % verb in page for verb in verbs), "portcullisctl(1) has every verb",
+    tap.ok(len(verbs) == 8 and all(".It Cm %s" % verb in page for verb in verbs), "portcullisctl(1) has every verb",
            verbs)
     options = {o for verb in verbs for o in re.findall(r"^  (--\S+)", run(program, verb, "--help").stdout, re.M)}
     described = set(re.findall(r"^\.It (--\S+)", page, re.M))
