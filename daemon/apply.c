@@ -198,15 +198,13 @@ static bool policy_apply(struct retarget *retarget, uint64_t *generation)
 	bool stricter = false;
 
 	if (old && target->authentication != wanted) {
-		bool before = target_requires_chap(target, old);
 		/* What was begun under the old policy is stale. */
 		struct credential_set *new = credential_set_renewed(
 			old, credential_set_generation(old) + 1);
 		if (!new)
 			abort(); /* the stricter policy must not be dropped in silence */
 		*generation = credential_set_generation(new);
-		target_publish_policy_take(target, new, wanted);
-		stricter = !before && target_requires_chap(target, new);
+		stricter = target_publish_policy_take(target, new, wanted);
 	} else if (!old) {
 		target_publish_policy_take(target, NULL, wanted);
 	}

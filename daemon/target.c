@@ -44,24 +44,38 @@ struct credential_set *target_credentials(struct target *target)
 	return set;
 }
 
+/* Swaps the pointer. Under the lock. */
+static struct credential_set *target_swap(struct target *target, struct credential_set *set)
+{
+	struct credential_set *old = target->credentials;
+
+	target->credentials = set;
+	return old;
+}
+
 void target_publish_take(struct target *target, struct credential_set *set)
 {
 	pthread_mutex_lock(&target->lock);
-	struct credential_set *old = target->credentials;
-	target->credentials = set;
+	struct credential_set *old = target_swap(target, set);
+	if (set && old && credential_set_floor(set) > credential_set_floor(old))
+		target->cut = credential_set_floor(set);
 	pthread_mutex_unlock(&target->lock);
 	credential_set_unref(old);
 }
 
-void target_publish_policy_take(struct target *target, struct credential_set *set,
+bool target_publish_policy_take(struct target *target, struct credential_set *set,
 	enum config_authentication authentication)
 {
 	pthread_mutex_lock(&target->lock);
-	struct credential_set *old = target->credentials;
-	target->credentials = set;
+	bool before = set && target_requires_chap(target, set);
+	struct credential_set *old = target_swap(target, set);
 	target->authentication = authentication;
+	bool stricter = set && !before && target_requires_chap(target, set);
+	if (stricter)
+		target->cut = credential_set_generation(set);
 	pthread_mutex_unlock(&target->lock);
 	credential_set_unref(old);
+	return stricter;
 }
 
 void target_hold(struct target *target, bool held)
@@ -161,13 +175,24 @@ static struct session_entry *target_session(
 	return NULL;
 }
 
-/* Whether an old connection of this initiator still has commands at the store (K6). Under the lock. */
+/* Whether a change of the credentials has shut this session out: it is being closed, if not closed yet. Under the lock. */
+static bool is_shut_out(const struct target *target, const struct session_entry *entry)
+{
+	return entry->generation < target->cut ||
+	       (entry->credential != 0 && !set_has(target->credentials, entry, entry->credential));
+}
+
+/*
+ * Whether an old connection of this initiator may still have commands at the store (K6): one that is shut, or that
+ * a change is about to close, whatever its ISID. Under the lock.
+ */
 static bool target_drains(struct target *target, const struct session_entry *entry)
 {
 	struct session_entry *other;
 
 	TAILQ_FOREACH(other, target_bucket(target, entry->identity), link)
-	if (other != entry && other->admitted && other->shut && same_initiator(other, entry))
+	if (other != entry && other->admitted && same_initiator(other, entry) &&
+		(other->shut || is_shut_out(target, other)))
 		return true;
 	return false;
 }

@@ -66,6 +66,7 @@ struct target {
 	bool held; /* takes no login just now */
 	struct credential_set
 		*credentials; /* the newest; NULL = broken state: served to nobody (K9) */
+	uint64_t cut; /* sessions whose login took a set of an older generation are being closed */
 	struct session_list entries[SESSION_BUCKETS];
 	uint16_t last_tsih;
 	uint64_t lost_nexuses[NEXUS_MEMORY];
@@ -98,8 +99,11 @@ bool target_enter(struct target *target, struct session_entry *entry, struct tar
 bool target_is_idle(struct target *target);
 /* From now on (or no longer) it takes no login. */
 void target_hold(struct target *target, bool held);
-/* Publishes `set` (taken over) together with a new `authentication`, in one step. */
-void target_publish_policy_take(struct target *target, struct credential_set *set,
+/*
+ * Publishes `set` (taken over) together with a new `authentication`, in one step. Whether that locks out who could
+ * get in before: then the caller closes all sessions of older generations.
+ */
+bool target_publish_policy_take(struct target *target, struct credential_set *set,
 	enum config_authentication authentication);
 /*
  * Whether there was no hard cut since target_enter(), and the record of `credential` (its `since`; 0: none was proved)

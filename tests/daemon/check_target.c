@@ -114,6 +114,54 @@ START_TEST(a_session_gets_a_tsih_of_its_own)
 }
 END_TEST
 
+/* K6: by whatever path it returns, while its old sessions are only being closed. */
+START_TEST(a_login_waits_for_sessions_that_a_change_shuts_out)
+{
+	struct login old, fresh, stranger;
+
+	enter(&old, "iqn.a", 1);
+	ck_assert_int_eq(admit(&old), ISCSI_ADMITTED);
+	publish(2);
+	enter(&fresh, "iqn.a", 2);
+	enter(&stranger, "iqn.b", 1);
+	ck_assert_int_eq(admit(&stranger), ISCSI_ADMITTED);
+	ck_assert_int_eq(admit(&fresh), ISCSI_WAIT);
+	ck_assert_uint_eq(evictions, 0);
+	shut(&old);
+	ck_assert_int_eq(admit(&fresh), ISCSI_WAIT);
+	leave(&old);
+	ck_assert_uint_ge(retries, 1);
+	ck_assert_int_eq(admit(&fresh), ISCSI_ADMITTED);
+	for (; retries > 0; retries--)
+		target_retry_delivered(&target, &fresh.entry);
+	leave(&fresh);
+	leave(&stranger);
+}
+END_TEST
+
+/* A policy that locks nobody out closes nobody: nobody is waited for either. */
+START_TEST(a_looser_policy_shuts_nobody_out)
+{
+	struct login old, fresh;
+
+	target.authentication = AUTHENTICATION_CHAP;
+	enter(&old, "iqn.a", 1);
+	ck_assert_int_eq(admit(&old), ISCSI_ADMITTED);
+	ck_assert(!target_publish_policy_take(&target, credential_set_new(2), AUTHENTICATION_AUTO));
+	enter(&fresh, "iqn.a", 2);
+	ck_assert_int_eq(admit(&fresh), ISCSI_ADMITTED);
+	leave(&fresh);
+	ck_assert(target_publish_policy_take(&target, credential_set_new(3), AUTHENTICATION_CHAP));
+	enter(&fresh, "iqn.a", 2);
+	ck_assert_int_eq(admit(&fresh), ISCSI_WAIT);
+	leave(&old);
+	for (; retries > 0; retries--)
+		target_retry_delivered(&target, &fresh.entry);
+	ck_assert_int_eq(admit(&fresh), ISCSI_ADMITTED);
+	leave(&fresh);
+}
+END_TEST
+
 START_TEST(tsih_wraps_around_zero)
 {
 	struct login a;
@@ -214,9 +262,12 @@ START_TEST(a_rotation_disturbs_no_login)
 	ck_assert_int_eq(admit(&before), ISCSI_ADMITTED);
 	finish("iqn.a");
 	ck_assert_int_eq(admit(&old), ISCSI_STALE);
-	ck_assert_int_eq(admit(&new), ISCSI_ADMITTED);
 	ck_assert_int_eq(admit(&other), ISCSI_ADMITTED);
+	/* It proved the old record, so it is being closed, and is waited for (K6). */
+	ck_assert_int_eq(admit(&new), ISCSI_WAIT);
 	leave(&before);
+	target_retry_delivered(&target, &new.entry);
+	ck_assert_int_eq(admit(&new), ISCSI_ADMITTED);
 	leave(&old);
 	leave(&new);
 	leave(&other);
@@ -481,6 +532,8 @@ static Suite *target_suite(void)
 
 	tcase_add_checked_fixture(rules, setup, teardown);
 	tcase_add_test(rules, a_session_gets_a_tsih_of_its_own);
+	tcase_add_test(rules, a_login_waits_for_sessions_that_a_change_shuts_out);
+	tcase_add_test(rules, a_looser_policy_shuts_nobody_out);
 	tcase_add_test(rules, tsih_wraps_around_zero);
 	tcase_add_test(rules, a_change_makes_a_login_stale);
 	tcase_add_test(rules, a_rotation_disturbs_no_login);

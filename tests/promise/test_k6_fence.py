@@ -38,6 +38,14 @@ def stalled_update(daemon, store, old, new):
     return ends
 
 
+def login_with(daemon, secret, isid):
+    """The outcome of a login once the new secret is known: it is before the reply that tells so."""
+    outcome = 0x0201
+    while outcome in (0x0201, "closed"):
+        outcome = attempt(daemon, secret, isid=isid)
+    return outcome
+
+
 def main():
     portcullis.require()
     if not portcullis.binary("tests/portcullisd-fault"):
@@ -76,8 +84,27 @@ def main():
         tap.equal(attempt(daemon, SECRETS[2], isid=b"\x80other"), 0x0301, "another ISID of the initiator is held as well")
         store.set("ok")
         tap.ok(initiator.wait_until(lambda: attempt(daemon, SECRETS[2], isid=b"\x80other") == 0), "until the store returns")
+        # While the old session is still being closed, it is old already.
+        with session(daemon, SECRETS[2], isid=b"\x80same\0").login() as one:
+            one.ready()
+            store.set("stall")
+            one.send_write10(8, b"C" * 512)
+            time.sleep(0.2)  # it is at the store
+            change = threading.Thread(target=lambda: daemon.update(SECRETS[3], initiator=HOST))
+            change.start()
+            outcome = []
+            late = threading.Thread(target=lambda: outcome.append(login_with(daemon, SECRETS[3], isid=b"\x80other")))
+            late.start()
+            time.sleep(1)
+            tap.ok(change.is_alive() and outcome == [], "while the change closes the old session, another ISID is held",
+                   outcome)
+            store.set("ok")
+            change.join()
+            late.join()
+            tap.equal(outcome, [0], "and let in when the store has returned")
+
         # An old session's data outlives it: nothing acknowledged is lost.
-        with session(daemon, SECRETS[2]).login() as last:
+        with session(daemon, SECRETS[3]).login() as last:
             last.ready()
             tap.equal(last.read10(0, 1)[1], b"A" * 512, "the stalled write came to its end before the login did")
     return tap.finish()
