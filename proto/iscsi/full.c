@@ -213,6 +213,8 @@ void full_begin(struct iscsi_conn *conn, uint64_t now)
 	conn->serial = SERIAL_START;
 	conn->max_cmd_sn_sent = conn->max_cmd_sn;
 	conn->heard_at = now;
+	if (conn->grant.nexus)
+		scsi_nexus_set_protocol_level(conn->grant.nexus, conn->parameters.protocol_level);
 	if (!conn->identity.discovery)
 		conn_arm(conn, TIMER_PEER, now);
 }

@@ -190,16 +190,14 @@ static void run_here(struct iscsi_tmf *tmf)
 	}
 }
 
-static void establish_attention(const struct iscsi_tmf *tmf)
+/* What a reset does beyond ending tasks: the units' own state, and every other nexus is told. */
+static void reset_units(const struct iscsi_tmf *tmf)
 {
 	const struct iscsi_grant *grant = &tmf->conn->grant;
 	int lun = tmf->management.lun;
-	bool reset = tmf->management.function >= LOGICAL_UNIT_RESET;
 
-	if (reset)
-		scsi_device_reset(grant->device, lun, grant->nexus);
-	scsi_device_attention(
-		grant->device, lun, reset ? UA_RESET : UA_CLEARED_BY_OTHER, grant->nexus);
+	scsi_device_reset(grant->device, lun, grant->nexus);
+	scsi_device_attention(grant->device, lun, UA_RESET, grant->nexus);
 }
 
 static void tmf_run(struct iscsi_tmf *tmf, uint64_t now)
@@ -211,8 +209,9 @@ static void tmf_run(struct iscsi_tmf *tmf, uint64_t now)
 	tmf->deadline = now ? now + STORE_WAIT_MS : 0;
 	rearm(conn);
 	run_here(tmf);
+	if (management->function >= LOGICAL_UNIT_RESET)
+		reset_units(tmf);
 	if (management->function > CLEAR_ACA) {
-		establish_attention(tmf);
 		if (conn->worker->host->manage(conn->owner, management) == 0)
 			return;
 		/* It reached nobody else. */
@@ -407,15 +406,21 @@ void tmf_receive(struct iscsi_conn *conn, const struct iscsi_pdu *pdu, uint64_t 
 void iscsi_conn_manage(struct iscsi_conn *conn, struct iscsi_management *management, uint64_t now)
 {
 	struct iscsi_task *younger;
+	bool cleared = false;
 
 	for (const struct iscsi_tmf *tmf = conn->tmfs; tmf; tmf = tmf->next)
 		if (&tmf->management == management)
 			return; /* its own: applied when it began to run */
 	for (struct iscsi_task *task = conn->first_task; task; task = younger) {
 		younger = task->younger;
-		if (task->state != TASK_RECEIVING && lun_matches(management->lun, task))
-			task_abort(task, management);
+		if (task->state == TASK_RECEIVING || !lun_matches(management->lun, task))
+			continue;
+		cleared |= !task->fenced;
+		task_abort(task, management);
 	}
+	/* A nexus is told of cleared tasks only if it had any; of a reset it hears anyway. */
+	if (cleared && management->function == CLEAR_TASK_SET)
+		scsi_nexus_attention(conn->grant.nexus, management->lun, UA_CLEARED_BY_OTHER);
 	if (management->function == TARGET_COLD_RESET)
 		iscsi_conn_close(conn, ISCSI_CLOSE_CLEAN, now);
 	conn_settle(conn, now);

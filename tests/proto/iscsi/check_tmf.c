@@ -366,11 +366,27 @@ static void lu_reset(struct transcript *t)
 static void clear_set(struct transcript *t)
 {
 	begin_other(t);
+	/* Who had no task there is not told. */
+	other.lun = (uint64_t)DOUBLE_LUN_B << 48;
+	the_double.pending = true;
+	uint32_t elsewhere = put_read(&other, 9, 1);
+	deliver(&other);
 	expect_tmf(t, put_tmf(t, CLEAR_SET, RESERVED_TAG, 0), 0);
-	ck_assert_uint_eq(the_double.raised, UA_CLEARED_BY_OTHER);
-	ck_assert_ptr_eq(the_double.raised_except, t->conn->grant.nexus);
+	ck_assert_uint_eq(the_double.told_count, 0);
+	other.lun = 0;
+	uint32_t theirs = put_write(&other, 2, 8, new_data(), 0, true);
+	expect(&other, OP_R2T);
+	expect_tmf(t, put_tmf(t, CLEAR_SET, RESERVED_TAG, 0), 0);
+	forget(&other, theirs);
+	ck_assert_uint_eq(the_double.told_count, 1);
+	ck_assert_uint_eq(the_double.told, UA_CLEARED_BY_OTHER);
+	ck_assert_int_eq(the_double.told_lun, 0);
+	ck_assert_ptr_eq(the_double.told_nexus, other.conn->grant.nexus);
+	ck_assert_uint_eq(the_double.raise_count, 0);
 	ck_assert_uint_eq(the_double.reset_count, 0);
-	expect_nothing(&other);
+	ck_assert_uint_eq(expect(&other, OP_NOP_IN)->ttt, RESERVED_TAG);
+	double_finish();
+	expect_read(&other, elsewhere, 9, 512);
 	transcript_end(&other);
 	t->others[0] = NULL;
 }

@@ -48,6 +48,20 @@ void scsi_device_attention(
 	the_double.raise_count++;
 }
 
+void scsi_nexus_attention(struct scsi_nexus *nexus, int lun, uint32_t attention)
+{
+	the_double.told = attention;
+	the_double.told_lun = lun;
+	the_double.told_nexus = nexus;
+	the_double.told_count++;
+}
+
+void scsi_nexus_set_protocol_level(struct scsi_nexus *nexus, unsigned level)
+{
+	(void)nexus;
+	the_double.protocol_level = level;
+}
+
 void scsi_device_reset(struct scsi_device *device, int lun, const struct scsi_nexus *issuer)
 {
 	(void)device;

@@ -34,6 +34,10 @@ struct device_double {
 	const struct scsi_nexus *raised_except;
 	unsigned raise_count, reset_count;
 	int reset_lun;
+	uint32_t told; /* to one nexus */
+	int told_lun;
+	const struct scsi_nexus *told_nexus;
+	unsigned told_count, protocol_level;
 };
 
 extern struct device_double the_double;
