@@ -425,6 +425,7 @@ static int read_section(struct loader *loader, const struct section *section,
 {
 	int count = setting ? config_setting_length(setting) : 0;
 	int line = setting ? (int)config_setting_source_line(setting) : 0;
+	uint32_t given = 0;
 
 	for (int i = 0; i < count; i++) {
 		const config_setting_t *member = config_setting_get_elem(setting, (unsigned)i);
@@ -443,49 +444,62 @@ static int read_section(struct loader *loader, const struct section *section,
 				loader->path, *loader->path ? "." : "", key->name);
 		if (read_key(loader, key, member, object) != 0)
 			return -1;
+		if (member)
+			given |= UINT32_C(1) << i;
 	}
+	if (section->given_offset)
+		memcpy((char *)object + section->given_offset, &given, sizeof(given));
 	return 0;
 }
 
-static int read_settings(struct loader *loader, config_t *settings, struct config *config)
+int config_section_read(config_t *settings, const char *file, const char *text,
+	const struct section *section, void *object, char error[CONFIG_ERROR_SIZE])
 {
-	char *text = config_text(loader->file, loader->error);
-	int result = -1;
+	struct loader loader = { .file = file, .error = error };
 
-	if (!text)
-		return -1;
 	if (config_read_string(settings, text) == CONFIG_TRUE)
-		result = read_section(loader, &config_root, config_root_setting(settings), config);
-	else
-		config_refuse(loader->error, loader->file, config_error_line(settings), "%s",
-			config_error_text(settings));
+		return read_section(&loader, section, config_root_setting(settings), object);
+	return config_refuse(
+		error, file, config_error_line(settings), "%s", config_error_text(settings));
+}
+
+/* Of a text that libconfig can be trusted with (taken; NULL: `error` says why there is none). */
+static struct config *config_make(const char *file, char *text, char error[CONFIG_ERROR_SIZE])
+{
+	struct config *config = text ? calloc(1, sizeof(*config)) : NULL;
+	config_t settings;
+
+	if (text && (!config || !(config->file = strdup(file)))) {
+		config_refuse(error, file, 0, "out of memory");
+		config_free(config);
+		config = NULL;
+	}
+	if (config) {
+		config_init(&settings);
+		if (config_section_read(&settings, file, text, &config_root, config, error) != 0 ||
+			config_check(config, &settings, error) != 0) {
+			config_free(config);
+			config = NULL;
+		}
+		config_destroy(&settings);
+	}
 	free(text);
-	return result;
+	return config;
 }
 
 struct config *config_load(const char *file, char error[CONFIG_ERROR_SIZE])
 {
-	struct loader loader = { .file = file, .error = error };
-	struct config *config = calloc(1, sizeof(*config));
-	config_t settings;
-
 	error[0] = '\0';
-	if (!config || !(config->file = strdup(file))) {
-		refuse_memory(&loader);
-		config_free(config);
-		return NULL;
-	}
-	config_init(&settings);
-	if (read_settings(&loader, &settings, config) != 0 ||
-		config_check(config, &settings, error) != 0) {
-		config_free(config);
-		config = NULL;
-	}
-	config_destroy(&settings);
-	return config;
+	return config_make(file, config_text(file, error), error);
 }
 
-static void free_section(const struct section *section, void *object)
+struct config *config_parse(const char *name, const char *text, char error[CONFIG_ERROR_SIZE])
+{
+	error[0] = '\0';
+	return config_make(name, config_text_from(text, name, error), error);
+}
+
+void config_section_free(const struct section *section, void *object)
 {
 	for (size_t i = 0; i < section->key_count; i++) {
 		const struct key *key = &section->keys[i];
@@ -502,12 +516,12 @@ static void free_section(const struct section *section, void *object)
 			free(texts);
 			break;
 		case VALUE_GROUP:
-			free_section(key->section, (char *)object + key->offset);
+			config_section_free(key->section, (char *)object + key->offset);
 			break;
 		case VALUE_LIST:
 			element = key_pointer(key, object);
 			for (size_t j = 0; element && j < key_count(key, object); j++)
-				free_section(key->section, element + j * key->section->size);
+				config_section_free(key->section, element + j * key->section->size);
 			free(element);
 			break;
 		default:
@@ -522,7 +536,7 @@ void config_free(struct config *config)
 		return;
 	for (size_t i = 0; config->targets && i < config->target_count; i++)
 		free(config->targets[i].arn);
-	free_section(&config_root, config);
+	config_section_free(&config_root, config);
 	free(config->file);
 	free(config);
 }

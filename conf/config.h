@@ -48,7 +48,8 @@ struct config_lun {
 	bool direct;     /* `cache = "direct"`: O_DIRECT; default "page" */
 	char *serial;    /* given, or derived from ARN and LUN: 1..36 printable ASCII characters */
 	uint8_t naa[16]; /* given or derived; NAA 6h */
-	int line;        /* where it stands in the file */
+	int line;        /* where it stands in the file; 0: in none, it was made live */
+	uint32_t given;  /* which of its keys the file has, a bit each: config_lun_has() */
 };
 
 struct config_target {
@@ -80,13 +81,35 @@ struct config {
  * Opens no LUN.
  */
 struct config *config_load(const char *file, char error[CONFIG_ERROR_SIZE]);
+/* Likewise of a text at hand; `name` is what messages call it. */
+struct config *config_parse(const char *name, const char *text, char error[CONFIG_ERROR_SIZE]);
 /* NULL is fine. */
 void config_free(struct config *config);
+/* Whether this key was given for the LUN, or is its default. */
+bool config_lun_has(const struct config_lun *lun, const char *key);
+/* From now on it counts as given. */
+void config_lun_give(struct config_lun *lun, const char *key);
+/* The target of that normalised name, the LUN of that number; NULL: there is none. */
+const struct config_target *config_target_find(
+	const struct config_target *targets, size_t count, const char *name);
+const struct config_lun *config_lun_find(const struct config_target *target, unsigned lun);
+/* The whole configuration as a file would say it, defaults and derived values too. To be freed with free(); NULL: no memory. */
+char *config_print(const struct config *config);
+/*
+ * What two LUNs have in common that only one may have ("path", "serial", "naa"); NULL: nothing. The same number is
+ * not asked for.
+ */
+const char *config_lun_common(const struct config_lun *a, const struct config_lun *b);
 
 /* A deep copy of one target, owned by the caller; NULL when out of memory. */
 struct config_target *config_target_copy(const struct config_target *target);
 /* Of a copy. NULL is fine. */
 void config_target_free(struct config_target *target);
+/* Likewise of one LUN: 0, or -1 when out of memory. config_lun_clear() frees what it owns, then too. */
+int config_lun_copy(struct config_lun *copy, const struct config_lun *lun);
+void config_lun_clear(struct config_lun *lun);
+/* Frees an array of targets with what they own. NULL is fine. */
+void config_targets_free(struct config_target *targets, size_t count);
 
 #define CONFIG_ADDRESS_SIZE 46 /* the longest numeric address and its NUL */
 

@@ -93,8 +93,7 @@ static int check_control(const struct checker *checker)
 	return 0;
 }
 
-/* What two LUNs, of whatever targets, may not have in common. NULL: they differ in all. */
-static const char *common_of(const struct config_lun *a, const struct config_lun *b)
+const char *config_lun_common(const struct config_lun *a, const struct config_lun *b)
 {
 	static const uint8_t none[sizeof(a->naa)];
 
@@ -116,7 +115,7 @@ static int check_twice(const struct checker *checker, size_t target, size_t lun)
 	for (size_t i = 0; i <= target; i++) {
 		for (size_t j = 0; j < (i == target ? lun : targets[i].lun_count); j++) {
 			const struct config_lun *other = &targets[i].luns[j];
-			const char *common = common_of(self, other);
+			const char *common = config_lun_common(self, other);
 			if (i == target && self->lun == other->lun)
 				common = "lun";
 			if (!common)
@@ -229,7 +228,8 @@ static int lun_order(const void *a, const void *b)
 
 static int derive_target(const struct config_gateway *gateway, struct config_target *target)
 {
-	target->arn = arn_of(gateway, target->name);
+	if (!target->arn)
+		target->arn = arn_of(gateway, target->name);
 	if (!target->arn)
 		return -1;
 	for (size_t i = 0; i < target->lun_count; i++)

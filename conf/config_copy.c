@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int lun_copy(struct config_lun *copy, const struct config_lun *lun)
+int config_lun_copy(struct config_lun *copy, const struct config_lun *lun)
 {
 	*copy = *lun;
-	copy->path = strdup(lun->path);
-	copy->serial = strdup(lun->serial);
-	return copy->path && copy->serial ? 0 : -1;
+	copy->path = lun->path ? strdup(lun->path) : NULL;
+	copy->serial = lun->serial ? strdup(lun->serial) : NULL;
+	return !copy->path == !lun->path && !copy->serial == !lun->serial ? 0 : -1;
 }
 
 struct config_target *config_target_copy(const struct config_target *target)
@@ -22,11 +22,11 @@ struct config_target *config_target_copy(const struct config_target *target)
 	copy->authentication = target->authentication;
 	copy->line = target->line;
 	copy->name = strdup(target->name);
-	copy->arn = strdup(target->arn);
+	copy->arn = target->arn ? strdup(target->arn) : NULL;
 	copy->luns = calloc(target->lun_count + 1, sizeof(*copy->luns));
-	bool whole = copy->name && copy->arn && copy->luns;
+	bool whole = copy->name && (copy->arn || !target->arn) && copy->luns;
 	for (size_t i = 0; whole && i < target->lun_count; i++) {
-		whole = lun_copy(&copy->luns[i], &target->luns[i]) == 0;
+		whole = config_lun_copy(&copy->luns[i], &target->luns[i]) == 0;
 		copy->lun_count++;
 	}
 	if (whole)
@@ -35,16 +35,49 @@ struct config_target *config_target_copy(const struct config_target *target)
 	return NULL;
 }
 
+void config_lun_clear(struct config_lun *lun)
+{
+	free(lun->path);
+	free(lun->serial);
+}
+
+static void target_clear(struct config_target *target)
+{
+	for (size_t i = 0; target->luns && i < target->lun_count; i++)
+		config_lun_clear(&target->luns[i]);
+	free(target->luns);
+	free(target->name);
+	free(target->arn);
+}
+
 void config_target_free(struct config_target *target)
 {
 	if (!target)
 		return;
-	for (size_t i = 0; i < target->lun_count; i++) {
-		free(target->luns[i].path);
-		free(target->luns[i].serial);
-	}
-	free(target->luns);
-	free(target->name);
-	free(target->arn);
+	target_clear(target);
 	free(target);
+}
+
+void config_targets_free(struct config_target *targets, size_t count)
+{
+	for (size_t i = 0; targets && i < count; i++)
+		target_clear(&targets[i]);
+	free(targets);
+}
+
+const struct config_target *config_target_find(
+	const struct config_target *targets, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(targets[i].name, name) == 0)
+			return &targets[i];
+	return NULL;
+}
+
+const struct config_lun *config_lun_find(const struct config_target *target, unsigned lun)
+{
+	for (size_t i = 0; i < target->lun_count; i++)
+		if (target->luns[i].lun == lun)
+			return &target->luns[i];
+	return NULL;
 }

@@ -86,12 +86,13 @@ static const struct key lun_keys[] = {
 		.expected = "32 hexadecimal digits of which the first is 6, or \"\"" },
 };
 
-static const struct section lun_section = {
+const struct section config_lun_section = {
 	.size = sizeof(struct config_lun),
 	.keys = lun_keys,
 	.key_count = COUNT(lun_keys),
 	.identity = &lun_keys[0],
 	.line_offset = offsetof(struct config_lun, line),
+	.given_offset = offsetof(struct config_lun, given),
 };
 
 static const struct key target_keys[] = {
@@ -101,7 +102,7 @@ static const struct key target_keys[] = {
 		.choices = authentications },
 	{ "luns", VALUE_LIST, MEMBER(struct config_target, luns), .required = true,
 		.count_offset = offsetof(struct config_target, lun_count), .least = 1, .most = 256,
-		.section = &lun_section },
+		.section = &config_lun_section },
 };
 
 static const struct section gateway_section = { .size = sizeof(struct config_gateway),
@@ -113,7 +114,7 @@ static const struct section control_section = { .size = sizeof(struct config_con
 static const struct section portal_section = {
 	.size = sizeof(struct config_portal), .keys = portal_keys, .key_count = COUNT(portal_keys)
 };
-static const struct section target_section = {
+const struct section config_target_section = {
 	.size = sizeof(struct config_target),
 	.keys = target_keys,
 	.key_count = COUNT(target_keys),
@@ -132,7 +133,7 @@ static const struct key root_keys[] = {
 	{ "control", VALUE_GROUP, MEMBER(struct config, control), .section = &control_section },
 	{ "targets", VALUE_LIST, MEMBER(struct config, targets), .required = true,
 		.count_offset = offsetof(struct config, target_count), .least = 0, .most = 4096,
-		.section = &target_section },
+		.section = &config_target_section },
 };
 
 const struct section config_root = {
@@ -141,6 +142,25 @@ const struct section config_root = {
 
 _Static_assert(sizeof(enum config_authentication) == 4, "a choice is kept in 1 or 4 bytes");
 _Static_assert(sizeof(bool) == 1, "a bool is kept in 1 byte");
+
+/* A bit of `given`; 0 for no key of a LUN. */
+static uint32_t given_bit(const char *key)
+{
+	for (size_t i = 0; i < COUNT(lun_keys); i++)
+		if (strcmp(lun_keys[i].name, key) == 0)
+			return UINT32_C(1) << i;
+	return 0;
+}
+
+bool config_lun_has(const struct config_lun *lun, const char *key)
+{
+	return lun->given & given_bit(key);
+}
+
+void config_lun_give(struct config_lun *lun, const char *key)
+{
+	lun->given |= given_bit(key);
+}
 
 uint64_t key_number(const struct key *key, const void *object)
 {

@@ -8,6 +8,8 @@
 
 #include "conf/config.h"
 
+#include <stdio.h>
+
 enum value_kind {
 	VALUE_STRING, /* char *, owned */
 	VALUE_NUMBER, /* unsigned of 2, 4 or 8 bytes */
@@ -46,9 +48,11 @@ struct section {
 	size_t key_count;
 	const struct key *identity; /* pairs elements of two lists; NULL: by their place */
 	size_t line_offset;         /* of an int that takes the line; 0: none */
+	size_t given_offset; /* of a uint32_t: bit n says that the nth key was given; 0: none */
 };
 
 extern const struct section config_root;
+extern const struct section config_lun_section, config_target_section;
 
 /* The unsigned value of a NUMBER, SIZE, BOOL or CHOICE member of `object`. */
 uint64_t key_number(const struct key *key, const void *object);
@@ -59,5 +63,12 @@ void *key_pointer(const struct key *key, const void *object);
 void key_set_pointer(const struct key *key, void *object, void *pointer, size_t count);
 /* The number of elements of a LIST or STRINGS. */
 size_t key_count(const struct key *key, const void *object);
+
+/*
+ * Writes the members of `object` as a file would say them, each on a line of its own behind `depth` tabs. `given`:
+ * what has a record of what was given is written only as far as it was. Failure shows in ferror().
+ */
+void config_section_write(
+	FILE *out, const struct section *section, const void *object, bool given, unsigned depth);
 
 #endif

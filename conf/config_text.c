@@ -135,11 +135,8 @@ static int refuse_includes(const char *text, const char *file, char error[CONFIG
 	return 0;
 }
 
-char *config_text(const char *file, char error[CONFIG_ERROR_SIZE])
+char *config_text_from(const char *text, const char *file, char error[CONFIG_ERROR_SIZE])
 {
-	char *text = read_file(file, error);
-	if (!text)
-		return NULL;
 	/* A wide number has ten digits at least, so one more byte in ten is room enough. */
 	size_t capacity = strlen(text) + strlen(text) / 10 + 1;
 	char *widened = malloc(capacity);
@@ -152,6 +149,14 @@ char *config_text(const char *file, char error[CONFIG_ERROR_SIZE])
 		free(widened);
 		widened = NULL;
 	}
+	return widened;
+}
+
+char *config_text(const char *file, char error[CONFIG_ERROR_SIZE])
+{
+	char *text = read_file(file, error);
+	char *widened = text ? config_text_from(text, file, error) : NULL;
+
 	free(text);
 	return widened;
 }
