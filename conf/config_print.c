@@ -39,6 +39,19 @@ static void write_naa(FILE *out, const struct key *key, const void *object)
 	write_text(out, digits);
 }
 
+static void write_strings(FILE *out, const struct key *key, const void *object)
+{
+	char *const *texts = key_pointer(key, object);
+	size_t count = key_count(key, object);
+
+	fputs("[", out);
+	for (size_t i = 0; i < count; i++) {
+		fputs(i ? ", " : " ", out);
+		write_text(out, texts[i]);
+	}
+	fputs(" ]", out);
+}
+
 static void write_list(
 	FILE *out, const struct key *key, const void *object, bool given, unsigned depth)
 {
@@ -80,6 +93,9 @@ static void write_value(
 			out, key->section, (const char *)object + key->offset, given, depth + 1);
 		write_indent(out, depth);
 		fputs("}", out);
+		break;
+	case VALUE_STRINGS:
+		write_strings(out, key, object);
 		break;
 	case VALUE_LIST:
 		write_list(out, key, object, given, depth);
