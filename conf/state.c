@@ -226,7 +226,7 @@ static int adopt(struct state *state, const struct listing *listing, bool *adopt
 {
 	for (size_t i = 0; i < listing->count; i++) {
 		const char *name = listing->names[i];
-		if (!state_name_is_credentials(name) || entry_find(state, name))
+		if (!state_name_is_indexed(name) || entry_find(state, name))
 			continue;
 		if (!entry_add(state, name))
 			return state_fail(&state->directory, NULL, error, "out of memory");
@@ -395,6 +395,40 @@ static int check_entry(const struct state *state, const char *file, const struct
 	return 0;
 }
 
+/* The text of a file that the index names. 0, or -1 with a line in `error`. */
+static int indexed_read(const struct state *state, const char *file, char **text, size_t *length,
+	char error[STATE_ERROR_SIZE])
+{
+	enum state_read read = state_file_read(&state->directory, file, text, length, error);
+
+	if (read == STATE_READ_MISSING)
+		state_fail(
+			&state->directory, file, error, "is missing, although the index names it");
+	return read == STATE_READ_OK ? 0 : -1;
+}
+
+enum state_result state_load_overlay(
+	struct state *state, char **words, char error[STATE_ERROR_SIZE])
+{
+	const struct entry *entry = entry_find(state, STATE_OVERLAY);
+	const char *why = "out of memory";
+	size_t length;
+	char *text;
+
+	*words = NULL;
+	error[0] = '\0';
+	if (!entry)
+		return STATE_OK; /* also when the index is damaged, which is logged: the file is served */
+	if (check_entry(state, STATE_OVERLAY, entry, error) != 0 ||
+		indexed_read(state, STATE_OVERLAY, &text, &length, error) != 0)
+		return STATE_BROKEN;
+	*words = state_text_overlay(text, length, &why);
+	secret_free(text);
+	if (!*words)
+		state_fail(&state->directory, STATE_OVERLAY, error, "%s", why);
+	return *words ? STATE_OK : STATE_BROKEN;
+}
+
 enum state_result state_load_credentials(struct state *state, const char *target,
 	struct credential_set **set, char error[STATE_ERROR_SIZE])
 {
@@ -418,11 +452,7 @@ enum state_result state_load_credentials(struct state *state, const char *target
 			state_fail(&state->directory, file, error, "out of memory");
 		return *set ? STATE_OK : STATE_BROKEN;
 	}
-	enum state_read read = state_file_read(&state->directory, file, &text, &length, error);
-	if (read == STATE_READ_MISSING)
-		state_fail(
-			&state->directory, file, error, "is missing, although the index names it");
-	if (read != STATE_READ_OK)
+	if (indexed_read(state, file, &text, &length, error) != 0)
 		return STATE_BROKEN;
 	*set = state_text_credentials(text, length, target, &why);
 	secret_free(text);
@@ -470,39 +500,58 @@ static void entry_break(struct state *state, const char *file)
 		state->index_damaged = true; /* no memory for the one: then none is trusted */
 }
 
-enum state_result state_store_credentials(struct state *state, const char *target,
-	const struct credential_set *set, char error[STATE_ERROR_SIZE])
+/* Replaces an indexed file by a text (taken, NULL: it could not be made). */
+static enum state_result indexed_store(struct state *state, const char *file, char *text,
+	size_t length, char error[STATE_ERROR_SIZE])
 {
-	char file[STATE_NAME_SIZE];
-	size_t length;
+	const struct entry *entry = entry_find(state, file);
+	enum state_result result = STATE_BROKEN;
 	bool had_old;
 
-	error[0] = '\0';
-	if (state_name_of(file, target) != 0) {
-		state_fail(&state->directory, NULL, error, "can have no file for that target");
-		return STATE_NOT_STORED;
-	}
-	const struct entry *entry = entry_find(state, file);
 	if (check_entry(state, file, entry, error) != 0)
-		return STATE_BROKEN;
+		goto out;
 	if (entry && faccessat(state->directory.fd, file, F_OK, 0) != 0) {
 		state_fail(&state->directory, file, error, "cannot be found: %s", strerror(errno));
-		return STATE_BROKEN;
+		goto out;
 	}
-	char *text = state_text_of_credentials(target, set, &length);
+	result = STATE_NOT_STORED;
 	if (!text || length > STATE_FILE_MAX) {
 		state_fail(&state->directory, file, error, "its contents cannot be encoded");
-		secret_free(text);
-		return STATE_NOT_STORED;
+		goto out;
 	}
-	enum state_result result = state_file_replace(
-		&state->directory, file, text, length, &had_old, error);
-	secret_free(text);
+	result = state_file_replace(&state->directory, file, text, length, &had_old, error);
 	if (result == STATE_OK && !entry)
 		result = index_add(state, file, error);
 	if (result == STATE_OK)
 		state_file_settle(&state->directory, file);
 	if (result == STATE_BROKEN)
 		entry_break(state, file);
+out:
+	secret_free(text);
 	return result;
+}
+
+enum state_result state_store_overlay(
+	struct state *state, const char *words, char error[STATE_ERROR_SIZE])
+{
+	size_t length = 0;
+	char *text = state_text_of_overlay(words, &length);
+
+	error[0] = '\0';
+	return indexed_store(state, STATE_OVERLAY, text, length, error);
+}
+
+enum state_result state_store_credentials(struct state *state, const char *target,
+	const struct credential_set *set, char error[STATE_ERROR_SIZE])
+{
+	char file[STATE_NAME_SIZE];
+	size_t length = 0;
+
+	error[0] = '\0';
+	if (state_name_of(file, target) != 0) {
+		state_fail(&state->directory, NULL, error, "can have no file for that target");
+		return STATE_NOT_STORED;
+	}
+	char *text = state_text_of_credentials(target, set, &length);
+	return indexed_store(state, file, text, length, error);
 }

@@ -57,4 +57,14 @@ enum state_result state_load_credentials(struct state *state, const char *target
 enum state_result state_store_credentials(struct state *state, const char *target,
 	const struct credential_set *set, char error[STATE_ERROR_SIZE]);
 
+/*
+ * What was made live, in the words of conf/overlay.h, to be freed with free(); NULL if there was
+ * never anything. STATE_BROKEN with a line in `error` naming the file: then nobody knows what is missing.
+ */
+enum state_result state_load_overlay(
+	struct state *state, char **words, char error[STATE_ERROR_SIZE]);
+/* Replaces them, as state_store_credentials() does. */
+enum state_result state_store_overlay(
+	struct state *state, const char *words, char error[STATE_ERROR_SIZE]);
+
 #endif

@@ -40,6 +40,11 @@ bool state_name_is_credentials(const char *name)
 	return length > suffix && strcmp(name + length - suffix, SUFFIX) == 0;
 }
 
+bool state_name_is_indexed(const char *name)
+{
+	return state_name_is_credentials(name) || strcmp(name, STATE_OVERLAY) == 0;
+}
+
 /* `json` (consumed, NULL is fine) as a line and its checksum. */
 static char *seal(json_t *json, size_t *length)
 {
@@ -277,6 +282,32 @@ out:
 	return set;
 }
 
+char *state_text_of_overlay(const char *words, size_t *length)
+{
+	return seal(json_pack("{s:i, s:s}", "format", FORMAT, "live", words), length);
+}
+
+char *state_text_overlay(const char *text, size_t length, const char **why)
+{
+	json_t *json = unseal(text, length, why);
+	char *copy = NULL;
+	const char *words;
+	int format;
+
+	if (!json || json_unpack_ex(json, NULL, JSON_STRICT, "{s:i, s:s}", "format", &format,
+			     "live", &words) != 0)
+		goto out;
+	if (format != FORMAT) {
+		*why = "is of a format that this version does not know";
+		goto out;
+	}
+	copy = strdup(words);
+	*why = "out of memory";
+out:
+	json_decref(json);
+	return copy;
+}
+
 char *state_text_of_index(char *const *names, size_t count, size_t *length)
 {
 	json_t *files = json_array();
@@ -294,7 +325,7 @@ static bool names_from(char **names, json_t *files)
 {
 	for (size_t i = 0; i < json_array_size(files); i++) {
 		const char *name = json_string_value(json_array_get(files, i));
-		if (!name || !state_name_is_credentials(name) || strchr(name, '/') ||
+		if (!name || !state_name_is_indexed(name) || strchr(name, '/') ||
 			(i > 0 && strcmp(names[i - 1], name) >= 0))
 			return false;
 		names[i] = strdup(name);

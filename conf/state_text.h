@@ -18,6 +18,10 @@
 int state_name_of(char name[STATE_NAME_SIZE], const char *target);
 /* Whether a file's name ends like that of a credential file. */
 bool state_name_is_credentials(const char *name);
+/* Whether a file's name may stand in the index: it is a credential file's, or STATE_OVERLAY. */
+bool state_name_is_indexed(const char *name);
+
+#define STATE_OVERLAY "live" /* the file of what was made live (conf/overlay.h) */
 
 /* The text in secret memory, for the caller to free (secret_free()); NULL when out of memory, or if
  * a name is not UTF-8. */
@@ -26,6 +30,11 @@ char *state_text_of_credentials(
 /* The set, or NULL with *why naming what is wrong with the text (never its content). */
 struct credential_set *state_text_credentials(
 	const char *text, size_t length, const char *target, const char **why);
+
+/* The overlay, in the words of conf/overlay.h; likewise. */
+char *state_text_of_overlay(const char *words, size_t *length);
+/* Those words, to be freed with free(); NULL with *why. */
+char *state_text_overlay(const char *text, size_t length, const char **why);
 
 /* The index: names of files, strictly ascending. As above. */
 char *state_text_of_index(char *const *names, size_t count, size_t *length);
