@@ -45,6 +45,14 @@ static const struct {
 		"The specified gateway is invalid." },
 	[API_VOLUME_NOT_FOUND] = { 400, "InvalidGatewayRequestException", "VolumeNotFound",
 		"The specified volume was not found." },
+	[API_TARGET_EXISTS] = { 400, "InvalidGatewayRequestException", "TargetAlreadyExists",
+		"There is another target of that name." },
+	[API_LUN_EXISTS] = { 400, "InvalidGatewayRequestException", "LunAlreadyAllocated",
+		"The target has another LUN of that number." },
+	[API_LUN_INVALID] = { 400, "InvalidGatewayRequestException", "LunInvalid",
+		"The target has no LUN of that number." },
+	[API_IN_USE] = { 400, "InvalidGatewayRequestException", "VolumeInUse",
+		"Initiators are logged in to the target." },
 	[API_INVALID_PARAMETERS] = { 400, "InvalidGatewayRequestException", "InvalidParameters",
 		"The request contains invalid parameters." },
 	[API_NOT_SUPPORTED] = { 400, "InvalidGatewayRequestException", "NotSupported",
@@ -108,6 +116,41 @@ static const struct {
 	{                                                                                          \
 		.name = "Limit", .type = API_INTEGER, .min = 1, .max = INT32_MAX                   \
 	}
+
+#define NUMBER(is_called, is_required, least, most)                                                \
+	{                                                                                          \
+		.name = (is_called), .type = API_INTEGER, .required = (is_required),               \
+		.min = (least), .max = (most)                                                      \
+	}
+#define TEXT(is_called, is_required, most)                                                         \
+	{                                                                                          \
+		.name = (is_called), .type = API_STRING, .required = (is_required), .min = 1,      \
+		.max = (most)                                                                      \
+	}
+#define FLAG(is_called, is_required)                                                               \
+	{                                                                                          \
+		.name = (is_called), .type = API_BOOLEAN, .required = (is_required)                \
+	}
+#define LUN_NUMBER(is_required) NUMBER("LunNumber", is_required, 0, 255)
+#define SIZE(is_required)       NUMBER("SizeInBytes", is_required, 512, 1ull << 60)
+/* What a new LUN may be given beside its number; configuration keys all of them. */
+#define LUN_KEYS                                                                                   \
+	TEXT("Path", true, 4095), SIZE(false), NUMBER("BlockSize", false, 512, 4096),              \
+		NUMBER("PhysicalBlockSize", false, 512, 65536), FLAG("ReadOnly", false),           \
+		TEXT("Cache", false, 16), TEXT("Serial", false, 36), TEXT("Naa", false, 32)
+
+static const struct api_member create_target_members[] = { TEXT("TargetName", true, 223),
+	TEXT("Authentication", false, 16), LUN_NUMBER(false), LUN_KEYS };
+static const struct api_member delete_target_members[] = { TARGET_ARN(true), FLAG("Force", false) };
+static const struct api_member create_lun_members[] = { TARGET_ARN(true), LUN_NUMBER(true),
+	LUN_KEYS };
+static const struct api_member delete_lun_members[] = { TARGET_ARN(true), LUN_NUMBER(true),
+	FLAG("Force", false) };
+static const struct api_member resize_lun_members[] = { TARGET_ARN(true), LUN_NUMBER(true),
+	SIZE(true) };
+static const struct api_member read_only_members[] = { TARGET_ARN(true), LUN_NUMBER(true),
+	FLAG("ReadOnly", true) };
+static const struct api_member check_members[] = { TEXT("Configuration", false, 60000) };
 
 static const struct api_member update_chap_members[] = {
 	TARGET_ARN(true),
@@ -177,6 +220,44 @@ static const struct api_operation operations[] = {
 		MEMBERS(filter_members),
 		.read_only = true,
 		.handle = api_list_chap_rotations },
+	{ .name = "Portcullis_20261122.CreateTarget",
+		MEMBERS(create_target_members),
+		.handle = api_create_target },
+	{ .name = "Portcullis_20261122.DeleteTarget",
+		MEMBERS(delete_target_members),
+		.handle = api_delete_target },
+	{ .name = "Portcullis_20261122.CreateLun",
+		MEMBERS(create_lun_members),
+		.handle = api_create_lun },
+	{ .name = "Portcullis_20261122.DeleteLun",
+		MEMBERS(delete_lun_members),
+		.handle = api_delete_lun },
+	{ .name = "Portcullis_20261122.ResizeLun",
+		MEMBERS(resize_lun_members),
+		.handle = api_resize_lun },
+	{ .name = "Portcullis_20261122.SetLunReadOnly",
+		MEMBERS(read_only_members),
+		.handle = api_set_lun_read_only },
+	{ .name = "Portcullis_20261122.DrainTarget",
+		MEMBERS(target_members),
+		.handle = api_drain_target },
+	{ .name = "Portcullis_20261122.ResumeTarget",
+		MEMBERS(target_members),
+		.handle = api_resume_target },
+	{ .name = "Portcullis_20261122.CloseSession",
+		MEMBERS(pair_members),
+		.handle = api_close_session },
+	{ .name = "Portcullis_20261122.ShowConfiguration",
+		.read_only = true,
+		.handle = api_show_configuration },
+	{ .name = "Portcullis_20261122.CheckConfiguration",
+		MEMBERS(check_members),
+		.read_only = true,
+		.handle = api_check_configuration },
+	{ .name = "Portcullis_20261122.DiffConfiguration",
+		.read_only = true,
+		.handle = api_diff_configuration },
+	{ .name = "Portcullis_20261122.ReloadConfiguration", .handle = api_reload_configuration },
 	{ .name = "Portcullis_20261122.ListTargets",
 		.read_only = true,
 		.handle = api_list_targets },
@@ -245,6 +326,11 @@ json_int_t api_call_number(const struct api_call *call, const char *member, json
 {
 	const json_t *value = json_object_get(call->input, member);
 	return value ? json_integer_value(value) : otherwise;
+}
+
+bool api_call_flag(const struct api_call *call, const char *member)
+{
+	return json_is_true(json_object_get(call->input, member));
 }
 
 const json_t *api_call_list(const struct api_call *call, const char *member)

@@ -14,6 +14,7 @@
 struct api;
 struct config;
 struct gate;
+struct live;
 struct portal;
 struct registry;
 struct workers;
@@ -26,6 +27,7 @@ struct api_config {
 	const struct config *config;  /* the running one; a reload changes it in place */
 	const struct portal *portals; /* as they listen */
 	size_t portal_count;
+	struct live *live;
 };
 
 /* All that can go wrong, with the status and names that clients see (the table in api.c). */
@@ -40,6 +42,10 @@ enum api_error {
 	API_GATEWAY_NOT_FOUND,
 	API_GATEWAY_INVALID,
 	API_VOLUME_NOT_FOUND,
+	API_TARGET_EXISTS,
+	API_LUN_EXISTS,
+	API_LUN_INVALID,
+	API_IN_USE,
 	API_INVALID_PARAMETERS,
 	API_NOT_SUPPORTED,
 	API_INTERNAL,

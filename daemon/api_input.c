@@ -112,6 +112,8 @@ static bool has_type(const json_t *value, enum api_type type)
 		return json_is_string(value);
 	case API_INTEGER:
 		return json_is_integer(value);
+	case API_BOOLEAN:
+		return json_is_boolean(value);
 	case API_STRINGS:
 		return is_list_of_strings(value);
 	}
@@ -159,7 +161,7 @@ static bool breaks_range(
 	const bool low = number<(json_int_t)member->min, high = number>(json_int_t) member->max;
 	if (low || high)
 		snprintf(constraint, CONSTRAINT_SIZE,
-			"Member must have value %s than or equal to %u", low ? "greater" : "less",
+			"Member must have value %s than or equal to %llu", low ? "greater" : "less",
 			low ? member->min : member->max);
 	return low || high;
 }
@@ -174,8 +176,8 @@ static bool breaks_text(
 	const bool odd = !low && !high && member->matches && !member->matches(text, length);
 	if (low || high)
 		snprintf(constraint, CONSTRAINT_SIZE,
-			"Member must have length %s than or equal to %u", low ? "greater" : "less",
-			low ? member->min : member->max);
+			"Member must have length %s than or equal to %llu",
+			low ? "greater" : "less", low ? member->min : member->max);
 	else if (odd)
 		snprintf(constraint, CONSTRAINT_SIZE,
 			"Member must satisfy regular expression pattern: %s", member->pattern);
@@ -185,6 +187,8 @@ static bool breaks_text(
 static bool breaks(
 	const struct api_member *member, const json_t *value, char constraint[CONSTRAINT_SIZE])
 {
+	if (value && json_is_boolean(value))
+		return false;
 	if (value && json_is_integer(value))
 		return breaks_range(member, value, constraint);
 	if (value && json_is_string(value))
@@ -239,6 +243,7 @@ static char *wrong_type(const struct api_member *member)
 	static const char *const types[] = {
 		[API_STRING] = "a string",
 		[API_INTEGER] = "an integer",
+		[API_BOOLEAN] = "true or false",
 		[API_STRINGS] = "a list of strings",
 	};
 	char *text = NULL;

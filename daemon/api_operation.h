@@ -18,6 +18,7 @@ struct target;
 enum api_type {
 	API_STRING,
 	API_INTEGER, /* a whole number, written without fraction or exponent */
+	API_BOOLEAN,
 	API_STRINGS, /* a list of strings, of any length that a body has room for */
 };
 
@@ -26,8 +27,9 @@ struct api_member {
 	const char *name;
 	enum api_type type;
 	bool required;
-	bool sensitive;      /* its value is never echoed */
-	unsigned min, max;   /* characters of a text, of each in a list; the range of a number */
+	bool sensitive; /* its value is never echoed */
+	unsigned long long min,
+		max;         /* characters of a text, of each in a list; the range of a number */
 	const char *pattern; /* of the same texts, as error messages show it; NULL: any text */
 	bool (*matches)(const char *text, size_t length); /* the whole text, not a part of it */
 };
@@ -65,6 +67,8 @@ const struct api_config *api_call_config(const struct api_call *call);
 const char *api_call_text(const struct api_call *call, const char *member);
 /* A number of the input, `otherwise` if it was not given. */
 json_int_t api_call_number(const struct api_call *call, const char *member, json_int_t otherwise);
+/* Whether a boolean of the input was given and is true. */
+bool api_call_flag(const struct api_call *call, const char *member);
 /* A list of the input, empty (NULL) if it was not given; borrowed likewise. */
 const json_t *api_call_list(const struct api_call *call, const char *member);
 /* Wipes the input: for a call that goes on after its handler, so that its secrets do not wait with it. */
@@ -102,7 +106,7 @@ void api_call_reply_list(struct api_call *call, const char *member, json_t *rows
 
 /*
  * The handlers: of AWS's operations on CHAP credentials (api_chap.c), volumes (api_volume.c) and the
- * gateway (api_gateway.c), and of our own (api_list.c).
+ * gateway (api_gateway.c), and of our own (api_list.c, api_live.c, api_config.c).
  */
 void api_update_chap_credentials(struct api_call *call);
 void api_describe_chap_credentials(struct api_call *call);
@@ -116,6 +120,19 @@ void api_list_local_disks(struct api_call *call);
 void api_rotate_chap_credentials(struct api_call *call);
 void api_finish_chap_rotation(struct api_call *call);
 void api_list_chap_rotations(struct api_call *call);
+void api_create_target(struct api_call *call);
+void api_delete_target(struct api_call *call);
+void api_create_lun(struct api_call *call);
+void api_delete_lun(struct api_call *call);
+void api_resize_lun(struct api_call *call);
+void api_set_lun_read_only(struct api_call *call);
+void api_drain_target(struct api_call *call);
+void api_resume_target(struct api_call *call);
+void api_close_session(struct api_call *call);
+void api_show_configuration(struct api_call *call);
+void api_check_configuration(struct api_call *call);
+void api_diff_configuration(struct api_call *call);
+void api_reload_configuration(struct api_call *call);
 void api_list_targets(struct api_call *call);
 void api_list_sessions(struct api_call *call);
 

@@ -62,7 +62,8 @@ static void retarget_end(struct retarget *retarget)
 static void retarget_fail(struct retarget *retarget, const char *why)
 {
 	log_error("reload: target=%s: %s", retarget->target->name, why);
-	retarget->apply->result.failed++;
+	if (retarget->apply->result.failed++ == 0)
+		snprintf(retarget->apply->result.why, CONFIG_ERROR_SIZE, "%s", why);
 }
 
 /* --- closing all that are logged in, and waiting for the store --- */

@@ -18,6 +18,7 @@ struct apply_result {
 	unsigned added, changed, removed; /* targets */
 	unsigned
 		failed; /* changes that could not be carried out whole; the log says which and why */
+	char why[CONFIG_ERROR_SIZE]; /* of the first of them */
 };
 
 struct apply_config {

@@ -39,6 +39,9 @@ static bool closing_concerns(const struct closing *closing, const struct connect
 		return false;
 	if (!whom->initiator)
 		return entry->generation < whom->before;
+	if (whom->present)
+		return connection->entered <= closing->entered &&
+		       strcmp(entry->identity->initiator, whom->initiator) == 0;
 	return entry->credential != 0 && entry->credential < whom->before &&
 	       strcmp(entry->identity->initiator, whom->initiator) == 0;
 }
@@ -62,6 +65,7 @@ static void closing_begin(struct mail *mail, void *receiver)
 	struct connection *connection;
 
 	worker->draining = worker->draining || !closing->closure->whom.target;
+	closing->entered = worker->entered;
 	TAILQ_INSERT_TAIL(&worker->closings, closing, link);
 	TAILQ_FOREACH(connection, &worker->connections, all_link)
 	{

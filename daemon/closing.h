@@ -26,7 +26,8 @@ struct workers;
 struct closing_whom {
 	struct target *target; /* NULL: whatever target, and connections that have named none */
 	const char *initiator; /* NULL: whoever; else only this one, by what it proved */
-	uint64_t before;       /* generations of sets, or of the records proved, older than this */
+	bool present; /* with `initiator`: all that it has now, whatever it proved; no later ones */
+	uint64_t before; /* generations of sets, or of the records proved, older than this */
 };
 
 /* One worker's part in closing sessions. */
@@ -34,7 +35,8 @@ struct closing {
 	struct mail mail;
 	TAILQ_ENTRY(closing) link;
 	struct closure *closure;
-	size_t left; /* connections not yet shut */
+	uint64_t entered; /* of the worker, when it began: later connections are not concerned */
+	size_t left;      /* connections not yet shut */
 };
 
 /* The closing of all sessions that it concerns: the only road there is. */

@@ -33,6 +33,7 @@ static struct iscsi_login_status host_login_begin(
 	*terms = (struct iscsi_login_terms){ .portal_group_tag = connection->entry.group,
 		.target_alias = "" };
 	connection->entry.identity = identity;
+	connection->entered = ++connection->worker->entered;
 	enum registry_entry answer = registry_enter(
 		registry, identity->target, &connection->entry, &found);
 	if (answer != REGISTRY_ENTERED)

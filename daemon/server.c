@@ -8,11 +8,11 @@
 #include "base/log.h"
 #include "conf/state.h"
 #include "daemon/api.h"
-#include "daemon/apply.h"
 #include "daemon/clock.h"
 #include "daemon/closing.h"
 #include "daemon/control.h"
 #include "daemon/gate.h"
+#include "daemon/live.h"
 #include "daemon/mailbox.h"
 #include "daemon/notify.h"
 #include "daemon/portals.h"
@@ -48,8 +48,7 @@ struct server {
 	struct event *signals[SIGNALS];
 	struct event *stop_poll;
 	struct closure closing;
-	struct config *reloading; /* the new configuration while it is being applied */
-	bool reload_again;        /* asked for meanwhile */
+	struct live *live;
 	bool stopping, closed;
 	bool stuck;          /* the store did not come to rest */
 	uint64_t stop_until; /* ms */
@@ -57,79 +56,29 @@ struct server {
 
 /* --- reload --- */
 
-static void server_reload(struct server *server);
-
-/* What only a restart can change. Targets are apply.c's. */
-static void reload_difference(void *context, const char *key, const char *before, const char *after)
+/* The targets, and what is done to them by the clock, may be others now. */
+static void server_applied(void *context)
 {
 	const struct server *server = context;
 
-	if (strncmp(key, "targets[", strlen("targets[")) != 0)
-		log_warning("%s: %s: \"%s\" -> \"%s\" takes a restart, the running value stays",
-			server->config->file, key, before, after);
-}
-
-/* The running configuration is the old one with the new one's targets. */
-static void reload_done(void *context, const struct apply_result *result)
-{
-	struct server *server = context;
-	struct config *after = server->reloading;
-	struct config_target *targets = server->config->targets;
-	size_t count = server->config->target_count;
-
-	server->config->targets = after->targets;
-	server->config->target_count = after->target_count;
-	after->targets = targets;
-	after->target_count = count;
-	config_free(after);
-	server->reloading = NULL;
-	if (result->added + result->changed + result->removed + result->failed == 0)
-		log_info("reload: the targets of %s are as they were", server->config->file);
-	else
-		log_info("reload: done targets_added=%u changed=%u removed=%u failed=%u",
-			result->added, result->changed, result->removed, result->failed);
 	rotations_look(server->rotations);
-	notify_reloaded();
-	if (server->reload_again)
-		server_reload(server);
 }
 
-static void server_reload(struct server *server)
+/* Files of their own: a key must be revocable whatever stands in the configuration. */
+static void server_reloaded(void *context)
 {
-	char error[CONFIG_ERROR_SIZE];
+	const struct server *server = context;
 
-	server->reload_again = server->reloading;
-	if (server->reloading || server->stopping)
-		return;
-	notify_reloading();
-	struct config *config = config_load(server->config->file, error);
-	if (config) {
-		config_diff(server->config, config, reload_difference, server);
-		const struct apply_config apply = {
-			.base = server->base,
-			.registry = server->registry,
-			.workers = server->workers,
-			.before = server->config,
-			.after = config,
-			.done = reload_done,
-			.context = server,
-		};
-		server->reloading = config;
-		if (apply_begin(&apply, error) == 0)
-			return;
-		server->reloading = NULL;
-	}
-	log_error("reload: %s; the running configuration stays", error);
-	config_free(config);
-	/* Files of their own: a key must be revocable whatever stands in the configuration. */
 	control_reload(server->control);
-	notify_reloaded();
 }
 
 static void server_on_hangup(evutil_socket_t number, short what, void *context)
 {
+	const struct server *server = context;
 	(void)number, (void)what;
-	server_reload(context);
+
+	if (!server->stopping)
+		live_reload(server->live);
 }
 
 /* --- stop --- */
@@ -150,7 +99,7 @@ static void server_stop_poll(evutil_socket_t fd, short what, void *context)
 	(void)fd, (void)what;
 
 	bool rested = server->closed && workers_load(server->workers) == 0 &&
-		      api_is_idle(server->api) && rotations_are_idle(server->rotations);
+		      api_is_idle(server->api) && live_is_idle(server->live) && rotations_are_idle(server->rotations);
 	if (rested || clock_now() >= server->stop_until)
 		event_base_loopexit(server->base, NULL);
 }
@@ -243,6 +192,7 @@ static int server_open_control(struct server *server, char error[CONFIG_ERROR_SI
 		.config = server->config,
 		.portals = server->portals,
 		.portal_count = server->config->portal_count,
+		.live = server->live,
 	};
 
 	snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
@@ -251,6 +201,21 @@ static int server_open_control(struct server *server, char error[CONFIG_ERROR_SI
 		return -1;
 	server->control = control_new(server->base, &server->config->control, server->api, error);
 	return server->control ? 0 : -1;
+}
+
+static void server_attach_live(struct server *server)
+{
+	const struct live_place place = {
+		.base = server->base,
+		.mailbox = server->mailbox,
+		.registry = server->registry,
+		.workers = server->workers,
+		.applied = server_applied,
+		.reloaded = server_reloaded,
+		.context = server,
+	};
+
+	live_attach(server->live, &place);
 }
 
 static int server_build(struct server *server, char error[CONFIG_ERROR_SIZE])
@@ -266,6 +231,9 @@ static int server_build(struct server *server, char error[CONFIG_ERROR_SIZE])
 	server->notify = notify_new(server->base);
 	if (!server->mailbox || !server->notify || server_open_state(server, error) < 0)
 		return -1;
+	server->live = live_new(server->config, server->state, error);
+	if (!server->live)
+		return -1;
 	server->registry = registry_new(config, server->state, server->mailbox, error);
 	if (!server->registry)
 		return -1;
@@ -280,7 +248,10 @@ static int server_build(struct server *server, char error[CONFIG_ERROR_SIZE])
 	if (!server->gate)
 		return -1;
 	server->rotations = rotations_new(server->base, server->registry, server->gate);
-	return server->rotations ? server_open_control(server, error) : -1;
+	if (!server->rotations)
+		return -1;
+	server_attach_live(server);
+	return server_open_control(server, error);
 }
 
 struct server *server_new_take(struct config *config, char error[CONFIG_ERROR_SIZE])
@@ -327,6 +298,7 @@ void server_free(struct server *server)
 	control_free(server->control);
 	api_free(server->api);
 	rotations_free(server->rotations);
+	live_free(server->live);
 	gate_free(server->gate);
 	workers_free(server->workers);
 	portals_close(server->portals, server->config->portal_count);
@@ -341,7 +313,6 @@ void server_free(struct server *server)
 		event_free(server->stop_poll);
 	if (server->base)
 		event_base_free(server->base);
-	config_free(server->reloading);
 	config_free(server->config);
 	free(server);
 }
@@ -365,6 +336,10 @@ int server_check(const struct config *config)
 			failed = 1;
 		}
 		credential_set_unref(set);
+	}
+	if (live_check(config, state, why) < 0) {
+		log_error("%s", why);
+		failed = 1;
 	}
 	state_close(state);
 	if (control_check(&config->control, why) < 0) {

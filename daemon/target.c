@@ -85,6 +85,13 @@ void target_hold(struct target *target, bool held)
 	pthread_mutex_unlock(&target->lock);
 }
 
+void target_drain(struct target *target, bool drained)
+{
+	pthread_mutex_lock(&target->lock);
+	target->drained = drained;
+	pthread_mutex_unlock(&target->lock);
+}
+
 bool target_is_idle(struct target *target)
 {
 	bool idle = true;
@@ -107,7 +114,7 @@ bool target_enter(struct target *target, struct session_entry *entry, struct tar
 {
 	*terms = (struct target_terms){ .credentials = NULL };
 	pthread_mutex_lock(&target->lock);
-	if (target->credentials && !target->held) {
+	if (target->credentials && !target->held && !target->drained) {
 		terms->credentials = credential_set_ref(target->credentials);
 		terms->requires_chap = target_requires_chap(target, target->credentials);
 		entry->generation = credential_set_generation(target->credentials);

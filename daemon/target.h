@@ -63,7 +63,8 @@ struct target {
 	struct scsi_device *device;   /* NULL for "" */
 
 	pthread_mutex_t lock;
-	bool held; /* takes no login just now */
+	bool held;    /* takes no login just now */
+	bool drained; /* takes none until somebody asks for it */
 	struct credential_set
 		*credentials; /* the newest; NULL = broken state: served to nobody (K9) */
 	uint64_t cut; /* sessions whose login took a set of an older generation are being closed */
@@ -99,6 +100,8 @@ bool target_enter(struct target *target, struct session_entry *entry, struct tar
 bool target_is_idle(struct target *target);
 /* From now on (or no longer) it takes no login. */
 void target_hold(struct target *target, bool held);
+/* Likewise, for an operator: independent of target_hold(). */
+void target_drain(struct target *target, bool drained);
 /*
  * Publishes `set` (taken over) together with a new `authentication`, in one step. Whether that locks out who could
  * get in before: then the caller closes all sessions of older generations.

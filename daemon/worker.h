@@ -51,6 +51,7 @@ struct worker {
 	struct listener *listeners; /* one per portal */
 	uint8_t *receive_buffer;
 	atomic_uint load; /* connections, for placement */
+	uint64_t entered; /* logins that have named a target so far */
 	bool failed;      /* could not be set up */
 	bool stop;
 	bool idle;     /* at its end: the store had returned all commands */
