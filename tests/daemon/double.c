@@ -4,6 +4,8 @@
 
 #include "base/log.h"
 #include "base/secret.h"
+#include "daemon/closing.h"
+#include "daemon/live.h"
 #include "daemon/address.h"
 #include "daemon/worker.h"
 
@@ -325,4 +327,25 @@ const struct store_info *registry_store_info(const struct target *target, size_t
 	};
 	(void)target;
 	return &stores[index];
+}
+
+/* Live changes are for the tests with a whole daemon. */
+
+void live_begin(struct live *live, struct live_change *change)
+{
+	(void)live, (void)change;
+	ck_abort_msg("no live change is asked for here");
+}
+
+int live_try(const struct live *live, const struct config *file, char error[CONFIG_ERROR_SIZE])
+{
+	(void)live, (void)file, (void)error;
+	return 0;
+}
+
+int closing_begin_all(
+	struct workers *workers, struct closure *closure, const struct closing_whom *whom)
+{
+	(void)workers, (void)closure, (void)whom;
+	return -1;
 }

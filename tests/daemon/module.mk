@@ -1,7 +1,7 @@
 # The control endpoint: its operations, its socket, and both in a running daemon.
 EXTRA_DIST += tests/lib/portcullis.py tests/daemon/cases.json
-dist_check_SCRIPTS += tests/daemon/test_reload.py
-TESTS += tests/daemon/test_reload.py
+dist_check_SCRIPTS += tests/daemon/test_reload.py tests/daemon/test_live.py
+TESTS += tests/daemon/test_reload.py tests/daemon/test_live.py
 dist_check_SCRIPTS += tests/daemon/test_start_stop.py tests/daemon/test_peer_gone.py
 TESTS += tests/daemon/test_start_stop.py tests/daemon/test_peer_gone.py
 dist_check_SCRIPTS += tests/daemon/test_cases.py tests/daemon/test_control.py
@@ -15,7 +15,7 @@ check_PROGRAMS += $(CONTROL_TESTS)
 TESTS += $(CONTROL_TESTS)
 endif
 CONTROL_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS)
-CONTROL_TEST_LIBS = libdaemon.a libconf.a libauth.a libbase.a $(LIBEVENT_LIBS) $(LIBSSL_LIBS) $(JANSSON_LIBS) \
+CONTROL_TEST_LIBS = libdaemon.a libconf.a libauth.a libbase.a $(LIBCONFIG_LIBS) $(LIBEVENT_LIBS) $(LIBSSL_LIBS) $(JANSSON_LIBS) \
 	$(LIBCRYPTO_LIBS) $(CHECK_LIBS)
 API_DOUBLE = tests/daemon/double.h tests/daemon/double.c
 CONTROL_WIRE = $(API_DOUBLE) tests/daemon/wire.h tests/daemon/wire.c

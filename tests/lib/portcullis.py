@@ -25,7 +25,10 @@ INITIATOR = "iqn.1991-05.com.microsoft:computername.domain.example.com"
 GATEWAY = "arn:aws:storagegateway:us-east-1:111122223333:gateway/sgw-12A3456B"
 AWS_PREFIX = "StorageGateway_20130630."
 OWN_PREFIX = "Portcullis_20261122."
-OWN_OPERATIONS = ("ListTargets", "ListSessions", "RotateChapCredentials", "FinishChapRotation", "ListChapRotations")
+OWN_OPERATIONS = ("ListTargets", "ListSessions", "RotateChapCredentials", "FinishChapRotation",
+                  "ListChapRotations", "CreateTarget", "DeleteTarget", "CreateLun", "DeleteLun", "ResizeLun",
+                  "SetLunReadOnly", "DrainTarget", "ResumeTarget", "CloseSession", "ShowConfiguration",
+                  "CheckConfiguration", "DiffConfiguration", "ReloadConfiguration")
 
 
 def binary(name="portcullisd"):

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Live operations: targets and LUNs are created, grown, changed, drained and deleted while the daemon serves; what was
+made so survives a restart, and the configuration file wins for what it names. [SCSI-21 SCSI-20 ASY-02]
+"""
+import os
+import struct
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+import initiator  # noqa: E402
+import portcullis  # noqa: E402
+
+HOST = "iqn.1994-05.com.example:host"
+NAMED, MADE = "iqn.2026-11.test:named", "iqn.2026-11.test:made"
+MIB = 1 << 20
+
+
+def configuration(*targets):
+    return portcullis.config(list(targets), control='disk_directories = [ "@DIR@" ];')
+
+
+def named(more="", name=NAMED):
+    return portcullis.target(name, luns=('path = "@DIR@/named"; size = "8M"; %s' % more,))
+
+
+def log_in(daemon, name):
+    session = initiator.Session(*daemon.portals[0], target=name, name=HOST).login()
+    session.ready()
+    return session
+
+
+def attempt(daemon, name):
+    return initiator.attempt(*daemon.portals[0], target=name, name=HOST)
+
+
+def capacity(session, number=0):
+    session.scsi([0xa0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0], read=256)  # REPORT LUNS: from now on no LUN is news
+    if number:
+        session.scsi([0], lun=number)  # nor is a nexus to it
+    return struct.unpack(">I", session.scsi([0x25] + [0] * 9, read=8, lun=number)[1][:4])[0] + 1
+
+
+def sense_of(session):
+    status, _, sense = session.scsi([0])
+    return (sense[2] & 15, sense[12], sense[13]) if status else None
+
+
+class Asker:
+    def __init__(self, daemon, tap):
+        self.daemon, self.tap = daemon, tap
+
+    def __call__(self, operation, name=None, **members):
+        """(200, reply) or (status, errorCode or __type)."""
+        if name:
+            members["TargetARN"] = self.daemon.arn(name)
+        status, _, reply = self.daemon.control(operation, members)
+        self.message = reply.get("message", "")
+        if status == 200:
+            return status, reply
+        return status, reply.get("error", {}).get("errorCode", reply["__type"])
+
+    def done(self, what, operation, name=None, **members):
+        status, reply = self(operation, name, **members)
+        self.tap.ok(status == 200, what, reply, self.message)
+        return reply
+
+    def refused(self, code, what, operation, name=None, **members):
+        found = self(operation, name, **members)
+        self.tap.ok(found == (500 if code == "InternalError" else 400, code), what, found, self.message)
+
+
+def make_target(daemon, tap, ask):
+    made = os.path.join(daemon.directory, "made")
+    reply = ask.done("a target is created", "CreateTarget", TargetName=MADE.upper(), Path=made, SizeInBytes=8 * MIB)
+    tap.equal((reply.get("TargetARN"), reply.get("SizeInBytes")), (daemon.arn(MADE), 8 * MIB), "the reply names it")
+    with log_in(daemon, MADE) as session:
+        tap.equal((session.write10(1, b"m" * 512)[0], capacity(session)), (0, 8 * 2048), "it serves at once")
+    ask.done("the same again is no error", "CreateTarget", TargetName=MADE.upper(), Path=made, SizeInBytes=8 * MIB)
+    for code, what, members in (
+            ("TargetAlreadyExists", "another of that name", {"TargetName": MADE, "Path": "memory:", "SizeInBytes": MIB}),
+            ("TargetAlreadyExists", "one that the file names", {"TargetName": NAMED, "Path": made + "2"}),
+            ("InvalidParameters", "a name that is none", {"TargetName": "disk one", "Path": made + "2"}),
+            ("InvalidParameters", "a path outside of the disk directories", {"TargetName": MADE + "2", "Path": "/etc/passwd"}),
+            ("InvalidParameters", "a path that climbs", {"TargetName": MADE + "2", "Path": daemon.directory + "/../x"}),
+            ("InvalidParameters", "a file that another LUN has", {"TargetName": MADE + "2", "Path": made}),
+            ("InvalidParameters", "a file that the configuration names",
+             {"TargetName": MADE + "2", "Path": os.path.join(daemon.directory, "named")}),
+            ("InvalidParameters", "a file that does not exist without a size", {"TargetName": MADE + "2", "Path": made + "2"}),
+            ("InvalidParameters", "half a block", {"TargetName": MADE + "2", "Path": made + "2", "SizeInBytes": 513}),
+            ("InvalidParameters", "an odd block size",
+             {"TargetName": MADE + "2", "Path": made + "2", "SizeInBytes": MIB, "BlockSize": 513}),
+            ("InvalidParameters", "an unknown authentication",
+             {"TargetName": MADE + "2", "Path": made + "2", "SizeInBytes": MIB, "Authentication": "maybe"}),
+            ("InvalidParameters", "a path that would leave its string",
+             {"TargetName": MADE + "2", "Path": daemon.directory + '/x"; read_only = true; serial = "y', "Cache": "z"}),
+            ("ValidationException", "no path", {"TargetName": MADE + "2"}),
+            ("ValidationException", "an unknown member", {"TargetName": MADE + "2", "Path": made, "Color": "red"}),
+            ("SerializationException", "a size in words", {"TargetName": MADE + "2", "Path": made, "SizeInBytes": "1G"})):
+        ask.refused(code, "refused: " + what, "CreateTarget", **members)
+    tap.equal((attempt(daemon, MADE + "2"), os.path.exists(made + "2")), (0x0203, False), "and nothing is left of those")
+
+
+def change_luns(daemon, tap, ask):
+    session = log_in(daemon, NAMED)
+    ask.done("a LUN of the file grows", "ResizeLun", NAMED, LunNumber=0, SizeInBytes=12 * MIB)
+    tap.equal((sense_of(session), capacity(session)), ((6, 0x2a, 0x09), 12 * 2048), "its session is told and sees it")
+    ask.done("to the same size is no error", "ResizeLun", NAMED, LunNumber=0, SizeInBytes=12 * MIB)
+    tap.equal(sense_of(session), None, "nor a change")
+    ask.refused("InvalidParameters", "refused: it does not shrink", "ResizeLun", NAMED, LunNumber=0, SizeInBytes=MIB)
+    ask.refused("InvalidParameters", "refused: half a block", "ResizeLun", NAMED, LunNumber=0, SizeInBytes=12 * MIB + 1)
+    ask.refused("LunInvalid", "refused: no such LUN", "ResizeLun", NAMED, LunNumber=9, SizeInBytes=MIB)
+    ask.refused("TargetNotFound", "refused: no such target", "ResizeLun", MADE + "9", LunNumber=0, SizeInBytes=MIB)
+    ask.refused("ValidationException", "refused: a LUN of 256", "ResizeLun", NAMED, LunNumber=256, SizeInBytes=MIB)
+
+    second = os.path.join(daemon.directory, "second")
+    ask.done("a LUN is created", "CreateLun", NAMED, LunNumber=3, Path=second, SizeInBytes=4 * MIB)
+    tap.equal((sense_of(session), capacity(session, 3)), ((6, 0x3f, 0x0e), 4 * 2048), "the session is told and sees it")
+    ask.done("the same again is no error", "CreateLun", NAMED, LunNumber=3, Path=second, SizeInBytes=4 * MIB)
+    ask.refused("LunAlreadyAllocated", "refused: another", "CreateLun", NAMED, LunNumber=3, Path=second + "2", SizeInBytes=MIB)
+    ask.refused("LunAlreadyAllocated", "refused: one of the file's", "CreateLun", NAMED, LunNumber=0, Path="memory:", SizeInBytes=MIB)
+    ask.refused("VolumeInUse", "refused: deleted under a session", "DeleteLun", NAMED, LunNumber=3)
+    tap.equal(session.read10(0, 1, lun=3)[0], 0, "which goes on")
+    ask.refused("InvalidParameters", "refused: a LUN of the file", "DeleteLun", NAMED, LunNumber=0)
+
+    ask.done("a LUN is made read-only", "SetLunReadOnly", NAMED, LunNumber=0, ReadOnly=True)
+    tap.ok(session.rest()[0][-1].opcode == initiator.ASYNC, "its session is closed")
+    session = log_in(daemon, NAMED)
+    status, _, sense = session.write10(5, b"x" * 512)
+    tap.equal((status, sense[2] & 15, sense[12]), (2, 7, 0x27), "and finds it so")
+    ask.done("again is no error", "SetLunReadOnly", NAMED, LunNumber=0, ReadOnly=True)
+    tap.equal(session.read10(0, 1)[0], 0, "nor a change")
+    session.close()
+
+
+def survive(daemon, tap, ask):
+    for how in ("stop", "kill"):
+        getattr(daemon, how)()
+        daemon.start()
+        with log_in(daemon, MADE) as session:
+            tap.equal(session.read10(1, 1)[1], b"m" * 512, "after %s and start the target is there, with its data" % how)
+        with log_in(daemon, NAMED) as session:
+            tap.equal((capacity(session), capacity(session, 3), session.write10(0, bytes(512))[0]),
+                      (12 * 2048, 4 * 2048, 2), "and so are the sizes, the LUN, and what is read-only")
+    differences = {row["Key"]: (row["File"], row["Running"]) for row in ask("DiffConfiguration")[1]["Differences"]}
+    tap.equal(differences, {"targets[%s]" % MADE: ("absent", "present"),
+                            "targets[%s].luns[0].size" % NAMED: (str(8 * MIB), str(12 * MIB)),
+                            "targets[%s].luns[0].read_only" % NAMED: ("false", "true"),
+                            "targets[%s].luns[3]" % NAMED: ("absent", "present")}, "the difference from the file is told")
+    text = ask("ShowConfiguration")[1]["Configuration"]
+    shown = ask("CheckConfiguration", Configuration=text.replace(MADE, NAMED + "-x"))
+    tap.equal(shown[0], 400, "what is shown is read again, and its files are seen to be in use")
+    tap.ok(MADE in text and "read_only = true" in text, "the running configuration is shown", text)
+    ask.done("nothing of it is lost in a reload", "ReloadConfiguration")
+    tap.equal((attempt(daemon, MADE), attempt(daemon, NAMED)), (0, 0), "all is served")
+
+
+def file_wins(daemon, tap, ask):
+    daemon.configure(configuration(named("read_only = false;")))
+    reply = ask.done("a reload is answered when it is done", "ReloadConfiguration")
+    tap.equal((reply["TargetsChanged"], reply["TargetsAdded"], reply["TargetsRemoved"]), (1, 0, 0), "with what it came to")
+    with log_in(daemon, NAMED) as session:
+        tap.equal(session.write10(0, bytes(512))[0], 0, "what the file says now is not read-only")
+    ask.refused("InvalidParameters", "refused: a key that the file has", "SetLunReadOnly", NAMED, LunNumber=0, ReadOnly=True)
+    with open(daemon.file, "a", encoding="utf-8") as out:
+        out.write("colour = 1;\n")
+    for operation in ("ReloadConfiguration", "CheckConfiguration", "DiffConfiguration"):
+        ask.refused("InvalidParameters", operation + " says what is wrong", operation)
+        tap.ok("portcullis.conf:" in ask.message and "colour" in ask.message, "and where", ask.message)
+    tap.equal(attempt(daemon, NAMED), 0, "the running configuration stays")
+    daemon.configure(configuration(named("read_only = false;")))
+    ask.done("CheckConfiguration of a file that is good", "CheckConfiguration")
+    ask.refused("InvalidParameters", "of a text that is none", "CheckConfiguration", Configuration="targets = (")
+
+
+def drain(daemon, tap, ask):
+    session = log_in(daemon, MADE)
+    other = log_in(daemon, NAMED)
+    reply = ask.done("a target is drained", "DrainTarget", MADE)
+    tap.ok(reply.get("SessionsClosed") == 1 and session.rest()[0][-1].opcode == initiator.ASYNC, "its session is closed", reply)
+    tap.equal((attempt(daemon, MADE), other.read10(0, 1)[0]), (0x0301, 0), "nobody logs in; others notice nothing")
+    ask.done("again is no error", "DrainTarget", MADE)
+    daemon.kill()
+    daemon.start()
+    tap.equal(attempt(daemon, MADE), 0x0301, "also after a restart")
+    ask.done("it is resumed", "ResumeTarget", MADE)
+    tap.equal(attempt(daemon, MADE), 0, "and takes logins")
+    ask.done("again is no error", "ResumeTarget", MADE)
+    ask.refused("TargetNotFound", "refused: no such target", "DrainTarget", MADE + "9")
+
+
+def close_session(daemon, tap, ask):
+    one = log_in(daemon, MADE)
+    other = initiator.Session(*daemon.portals[0], target=MADE, name=HOST + "-other").login()
+    other.ready()
+    reply = ask.done("a session is closed", "CloseSession", MADE, InitiatorName=HOST)
+    tap.ok(reply.get("SessionsClosed") == 1 and one.rest()[0][-1].opcode == initiator.ASYNC, "as K5 says", reply)
+    tap.equal(other.read10(0, 1)[0], 0, "and no other")
+    ask.refused("InitiatorNotFound", "refused: there is none", "CloseSession", MADE, InitiatorName=HOST)
+    ask.refused("TargetNotFound", "refused: no such target", "CloseSession", MADE + "9", InitiatorName=HOST)
+    ask.refused("ValidationException", "refused: no initiator", "CloseSession", MADE)
+    other.close()
+
+
+def deletions(daemon, tap, ask):
+    ask.done("a LUN is deleted when nobody is logged in", "DeleteLun", NAMED, LunNumber=3)
+    ask.refused("LunInvalid", "refused: it is gone", "DeleteLun", NAMED, LunNumber=3)
+    tap.ok(os.path.exists(os.path.join(daemon.directory, "second")), "its file stays")
+    ask.refused("InvalidParameters", "refused: a target's only LUN", "DeleteLun", MADE, LunNumber=0)
+    ask.refused("InvalidParameters", "refused: a target of the file", "DeleteTarget", NAMED)
+    session = log_in(daemon, MADE)
+    ask.refused("VolumeInUse", "refused: a target with a session", "DeleteTarget", MADE)
+    tap.equal((session.read10(1, 1)[0], attempt(daemon, MADE)), (0, 0), "which goes on, and others log in")
+    ask.done("by force it is deleted", "DeleteTarget", MADE, Force=True)
+    tap.ok(session.rest()[0][-1].opcode == initiator.ASYNC, "its session is closed")
+    tap.equal(attempt(daemon, MADE), 0x0203, "it is not known any more")
+    ask.refused("TargetNotFound", "refused: it is gone", "DeleteTarget", MADE)
+    daemon.kill()
+    daemon.start()
+    tap.equal((attempt(daemon, MADE), attempt(daemon, NAMED)), (0x0203, 0), "nor after a restart")
+    tap.ok(os.path.exists(os.path.join(daemon.directory, "made")), "its file stays")
+    memory = {"LunNumber": 1, "Path": "memory:", "SizeInBytes": MIB}
+    ask.done("a LUN of memory is created", "CreateLun", NAMED, **memory)
+    ask.done("and another LUN", "CreateLun", NAMED, LunNumber=2, Path=os.path.join(daemon.directory, "second"))
+    ask.refused("InvalidParameters", "refused: what would empty the memory", "DeleteLun", NAMED, LunNumber=2)
+
+
+def broken(daemon, tap):
+    daemon.stop()
+    live = os.path.join(daemon.directory, "state", "live")
+    with open(live, "rb") as file:
+        good = file.read()
+    for what, spoil in (("is damaged", lambda: open(live, "wb").write(good[:20] + b"x" + good[21:])),
+                        ("is missing", lambda: os.unlink(live))):
+        spoil()
+        said = ""
+        try:
+            daemon.start()
+        except RuntimeError as error:
+            said = str(error)
+        tap.ok("state/live: " in said, "a start is refused when the file of what was made live %s [K9]" % what, said)
+
+
+def main():
+    portcullis.require()
+    tap = portcullis.Tap()
+    with portcullis.Daemon(configuration(named())) as daemon:
+        ask = Asker(daemon, tap)
+        for step in (make_target, change_luns, survive, file_wins, drain, close_session, deletions):
+            step(daemon, tap, ask)
+        broken(daemon, tap)
+    return tap.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
