@@ -99,7 +99,8 @@ static void server_stop_poll(evutil_socket_t fd, short what, void *context)
 	(void)fd, (void)what;
 
 	bool rested = server->closed && workers_load(server->workers) == 0 &&
-		      api_is_idle(server->api) && live_is_idle(server->live) && rotations_are_idle(server->rotations);
+		      api_is_idle(server->api) && live_is_idle(server->live) &&
+		      rotations_are_idle(server->rotations);
 	if (rested || clock_now() >= server->stop_until)
 		event_base_loopexit(server->base, NULL);
 }
