@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "daemon/api_operation.h"
+#include "daemon/clock.h"
 #include "daemon/json.h"
 #include "daemon/registry.h"
 #include "daemon/target.h"
@@ -449,6 +450,7 @@ static struct api_call *call_new(struct api *api, const struct api_request *requ
 		.operation = find_operation(request->operation),
 		.done = request->done,
 		.context = request->context,
+		.began = clock_nanoseconds(),
 	};
 	memcpy(call->actor, request->actor, sizeof call->actor);
 	memcpy(call->id, request->id, sizeof call->id);

@@ -15,6 +15,7 @@ struct api;
 struct config;
 struct gate;
 struct live;
+struct metrics;
 struct portal;
 struct registry;
 struct workers;
@@ -28,6 +29,7 @@ struct api_config {
 	const struct portal *portals; /* as they listen */
 	size_t portal_count;
 	struct live *live;
+	struct metrics *metrics; /* NULL: changes are not counted */
 };
 
 /* All that can go wrong, with the status and names that clients see (the table in api.c). */

@@ -7,6 +7,7 @@
 
 #include "base/secret.h"
 #include "daemon/clock.h"
+#include "daemon/metrics.h"
 #include "daemon/target.h"
 
 #include <assert.h>
@@ -86,6 +87,8 @@ static void changed(struct credential_change *change, enum change_result result)
 		[CHANGE_FAILED] = NULL,
 	};
 	struct api_call *call = change->context;
+	metrics_change(api_call_config(call)->metrics, change->kind, result,
+		clock_nanoseconds() - call->began);
 	if (result == CHANGE_DONE)
 		api_call_succeed_take(call, describe_change(call));
 	else

@@ -46,6 +46,7 @@ struct api_call {
 	char id[API_REQUEST_ID_SIZE];
 	api_done *done;
 	void *context;
+	uint64_t began;   /* clock_nanoseconds() */
 	char *target_arn; /* as given and validated; owned; NULL: not among the operation's members */
 	char *initiator;
 	struct credential_change change;

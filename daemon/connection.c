@@ -116,6 +116,7 @@ static void connection_readable(evutil_socket_t fd, short what, void *context)
 		if (!connection_drain(connection))
 			iscsi_conn_lost(connection->engine, clock_now());
 	} else if (iscsi_conn_wants_input(connection->engine)) {
+		connection->worker->engine.ticks = clock_nanoseconds();
 		connection_receive(connection, clock_now());
 	}
 }
@@ -181,6 +182,8 @@ static void connection_shut(struct connection *connection)
 	if (connection->is_shut)
 		return;
 	connection->is_shut = true;
+	if (connection->is_counted)
+		stats_session(connection->stats, -1);
 	limits_leave(&connection->worker->workers->limits, connection->stranger);
 	connection->stranger = -1;
 	if (connection->entry.target) {

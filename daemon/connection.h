@@ -10,6 +10,7 @@
 #ifndef PORTCULLIS_DAEMON_CONNECTION_H
 #define PORTCULLIS_DAEMON_CONNECTION_H
 
+#include "daemon/stats.h"
 #include "daemon/target.h"
 #include "daemon/worker.h"
 
@@ -28,6 +29,7 @@ struct connection {
 	int fd;
 	int stranger; /* its slot in the limits while it has not authenticated; -1 afterwards */
 	bool is_dirty, is_reading, is_writing, is_to_close;
+	bool is_counted;          /* as a session of `stats` */
 	bool is_shut;             /* counted out of all closings */
 	uint64_t timer_at;        /* when the timer is set to fire; ISCSI_NO_DEADLINE = it is not */
 	uint64_t linger_until;    /* LINGERING: when the socket is closed at the latest */
@@ -38,6 +40,7 @@ struct connection {
 	struct session_entry entry;
 	struct credential_set *credentials; /* the reference that login_begin took */
 	struct scsi_nexus *nexus;
+	struct stats_target *stats; /* its target's, once that is known; NULL: memory ran out */
 	struct mail arrival_mail, evict_mail, retry_mail;
 
 	TAILQ_ENTRY(connection) all_link, dirty_link, close_link;

@@ -13,6 +13,7 @@
 #include "daemon/control_socket.h"
 #include "daemon/control_tcp.h"
 #include "daemon/json.h"
+#include "daemon/metrics.h"
 
 #include <event2/buffer.h>
 #include <event2/event.h>
@@ -56,6 +57,7 @@ struct exchange {
 
 struct control {
 	struct api *api;
+	const struct metrics *metrics; /* NULL: not served */
 	struct control_socket socket;
 	struct guard *guard;           /* NULL: no TCP endpoint */
 	struct endpoint local, remote; /* the Unix socket, TCP */
@@ -205,6 +207,13 @@ static void on_request(struct evhttp_request *request, void *context)
 		evhttp_connection_free(connection);
 		return;
 	}
+	/* On the Unix socket alone, whose file's mode says who may: over TCP all must be signed. */
+	const struct metrics *metrics = endpoint->guard ? NULL : endpoint->control->metrics;
+	if (metrics && metrics_wants(request)) {
+		clients_answered(endpoint->clients, connection);
+		metrics_answer(metrics, request);
+		return;
+	}
 	make_id(asked.id);
 	const enum api_error error = admit(endpoint, request, &asked, detail);
 	if (error)
@@ -347,6 +356,11 @@ int control_check(const struct config_control *config, char error[CONFIG_ERROR_S
 	struct guard *guard = guard_new(config, error);
 	guard_free(guard);
 	return guard ? 0 : -1;
+}
+
+void control_serve_metrics(struct control *control, const struct metrics *metrics)
+{
+	control->metrics = metrics;
 }
 
 void control_free(struct control *control)

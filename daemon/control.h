@@ -13,6 +13,7 @@
 struct api;
 struct control;
 struct event_base;
+struct metrics;
 
 #define CONTROL_BODY_MAX    (64u << 10) /* bytes; a larger one is answered 413 */
 #define CONTROL_HEADERS_MAX (16u << 10) /* bytes; beyond it 400 and a close */
@@ -35,6 +36,8 @@ struct control *control_new(struct event_base *base, const struct config_control
 /* Likewise, with other limits than the usual ones (for tests). */
 struct control *control_new_limited(struct event_base *base, const struct config_control *config,
 	const struct control_limits *limits, struct api *api, char error[CONFIG_ERROR_SIZE]);
+/* From now on it serves /metrics and /healthz too, to whoever may ask for operations. Borrowed. */
+void control_serve_metrics(struct control *control, const struct metrics *metrics);
 /*
  * Reads the access keys and the certificate of the TCP endpoint again; what has an error is logged
  * and stays. Connections stay, requests from now on are judged by the new. NULL is fine.

@@ -39,6 +39,7 @@ static struct iscsi_login_status host_login_begin(
 	if (answer != REGISTRY_ENTERED)
 		return answer == REGISTRY_UNKNOWN ? (struct iscsi_login_status){ 2, 3 }
 						  : (struct iscsi_login_status){ 3, 1 };
+	connection->stats = stats_target(connection->worker->stats, identity->target);
 	connection->credentials = found.credentials;
 	terms->credentials = found.credentials;
 	terms->chap_required = found.requires_chap;
@@ -254,6 +255,44 @@ static void log_logged_in(const struct connection *connection, const char *prefi
 		info.chap_mutual ? " mutual=yes" : "", connection->worker->index);
 }
 
+/* What a refusal counts as (RFC 7143 section 11.13.5). */
+static enum stats_login login_outcome(struct iscsi_login_status status)
+{
+	static const struct {
+		uint8_t class, detail;
+		enum stats_login outcome;
+	} outcomes[] = {
+		{ 0, 0, STATS_LOGIN_ACCEPTED },
+		{ 2, 1, STATS_LOGIN_NOT_AUTHENTICATED },
+		{ 2, 2, STATS_LOGIN_NOT_AUTHORIZED },
+		{ 2, 3, STATS_LOGIN_NO_TARGET },
+		{ 3, 1, STATS_LOGIN_UNAVAILABLE },
+	};
+
+	for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++)
+		if (outcomes[i].class == status.class && outcomes[i].detail == status.detail)
+			return outcomes[i].outcome;
+	return STATS_LOGIN_REFUSED;
+}
+
+/* A login to what is no target of ours is counted without the name, which is the peer's invention. */
+static void count_login(struct connection *connection, struct iscsi_login_status status)
+{
+	struct stats_target *stats = connection->stats;
+
+	if (!stats)
+		stats = stats_target(connection->worker->stats, "");
+	stats_login(stats, login_outcome(status));
+}
+
+static void host_command(void *owner, const struct scsi_task *task, uint32_t bytes, uint64_t began)
+{
+	const struct connection *connection = owner;
+	uint64_t now = clock_nanoseconds();
+
+	stats_command(connection->stats, task, bytes, now > began ? now - began : 0);
+}
+
 static void host_event(void *owner, const struct iscsi_event *event)
 {
 	struct connection *connection = owner;
@@ -262,6 +301,7 @@ static void host_event(void *owner, const struct iscsi_event *event)
 	log_prefix(connection, prefix, sizeof(prefix));
 	switch (event->kind) {
 	case ISCSI_EVENT_LOGIN_REFUSED:
+		count_login(connection, event->status);
 		log_warning("%s: login refused status=0x%02x%02x: %s", prefix, event->status.class,
 			event->status.detail, event->text);
 		break;
@@ -271,6 +311,9 @@ static void host_event(void *owner, const struct iscsi_event *event)
 			limits_leave(&connection->worker->workers->limits, connection->stranger);
 			connection->stranger = -1;
 		}
+		count_login(connection, (struct iscsi_login_status){ 0, 0 });
+		connection->is_counted = true;
+		stats_session(connection->stats, 1);
 		log_logged_in(connection, prefix);
 		break;
 	case ISCSI_EVENT_LOGGED_OUT:
@@ -297,4 +340,5 @@ const struct iscsi_host connection_host = {
 	.manage = host_manage,
 	.wake = host_wake,
 	.event = host_event,
+	.command = host_command,
 };

@@ -14,6 +14,8 @@
 #include "daemon/gate.h"
 #include "daemon/live.h"
 #include "daemon/mailbox.h"
+#include "daemon/metrics.h"
+#include "daemon/metrics_endpoint.h"
 #include "daemon/notify.h"
 #include "daemon/portals.h"
 #include "daemon/registry.h"
@@ -44,6 +46,8 @@ struct server {
 	struct rotations *rotations;
 	struct api *api;
 	struct control *control;
+	struct metrics *metrics;
+	struct metrics_endpoint *metrics_endpoint; /* NULL: not configured */
 	struct notify *notify;
 	struct event *signals[SIGNALS];
 	struct event *stop_poll;
@@ -125,6 +129,7 @@ static void server_stop(evutil_socket_t number, short what, void *context)
 	server->stopping = true;
 	log_info("stopping on signal %d", (int)number);
 	notify_stopping();
+	metrics_stopping(server->metrics);
 	server->stop_until = clock_now() + STOP_MS;
 	workers_deafen(server->workers);
 	server->closing.done = server_closed;
@@ -194,6 +199,7 @@ static int server_open_control(struct server *server, char error[CONFIG_ERROR_SI
 		.portals = server->portals,
 		.portal_count = server->config->portal_count,
 		.live = server->live,
+		.metrics = server->metrics,
 	};
 
 	snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
@@ -201,7 +207,21 @@ static int server_open_control(struct server *server, char error[CONFIG_ERROR_SI
 	if (!server->api)
 		return -1;
 	server->control = control_new(server->base, &server->config->control, server->api, error);
-	return server->control ? 0 : -1;
+	if (!server->control)
+		return -1;
+	control_serve_metrics(server->control, server->metrics);
+	return 0;
+}
+
+static int server_open_metrics(struct server *server, char error[CONFIG_ERROR_SIZE])
+{
+	const char *endpoint = server->config->control.metrics;
+
+	if (!endpoint[0])
+		return 0;
+	server->metrics_endpoint = metrics_endpoint_new(
+		server->base, endpoint, server->metrics, error);
+	return server->metrics_endpoint ? 0 : -1;
 }
 
 static void server_attach_live(struct server *server)
@@ -249,10 +269,13 @@ static int server_build(struct server *server, char error[CONFIG_ERROR_SIZE])
 	if (!server->gate)
 		return -1;
 	server->rotations = rotations_new(server->base, server->registry, server->gate);
-	if (!server->rotations)
+	server->metrics = metrics_new(server->registry, server->workers);
+	if (!server->rotations || !server->metrics)
 		return -1;
 	server_attach_live(server);
-	return server_open_control(server, error);
+	if (server_open_control(server, error) < 0)
+		return -1;
+	return server_open_metrics(server, error);
 }
 
 struct server *server_new_take(struct config *config, char error[CONFIG_ERROR_SIZE])
@@ -280,6 +303,8 @@ int server_run(struct server *server)
 
 	control_free(server->control);
 	server->control = NULL;
+	metrics_endpoint_free(server->metrics_endpoint);
+	server->metrics_endpoint = NULL;
 	server->stuck = workers_free(server->workers) < 0;
 	server->workers = NULL;
 	if (server->stuck) {
@@ -297,7 +322,9 @@ void server_free(struct server *server)
 	if (!server || server->stuck)
 		return; /* the process ends with all that the store may still use */
 	control_free(server->control);
+	metrics_endpoint_free(server->metrics_endpoint);
 	api_free(server->api);
+	metrics_free(server->metrics);
 	rotations_free(server->rotations);
 	live_free(server->live);
 	gate_free(server->gate);

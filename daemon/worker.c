@@ -148,6 +148,7 @@ static int worker_init(struct worker *worker)
 	TAILQ_INIT(&worker->closings);
 	worker->base = event_base_new();
 	worker->receive_buffer = malloc(RECEIVE_SIZE);
+	worker->stats = stats_new();
 	worker->engine = (struct iscsi_worker){
 		.host = &connection_host,
 		.issuer = &worker->workers->issuer,
@@ -156,7 +157,7 @@ static int worker_init(struct worker *worker)
 		.tasks = pool_new(iscsi_task_size(), TASKS_KEPT),
 		.pdus = pool_new(iscsi_pdu_size(), PDUS_KEPT),
 	};
-	if (!worker->base || !worker->receive_buffer || !worker->engine.queue ||
+	if (!worker->base || !worker->receive_buffer || !worker->stats || !worker->engine.queue ||
 		!worker->engine.buffers || !worker->engine.tasks || !worker->engine.pdus)
 		return -1;
 	worker->mailbox = mailbox_new(worker->base, worker);
@@ -192,6 +193,7 @@ static void worker_free(struct worker *worker)
 	pool_free(worker->engine.pdus);
 	buffer_pool_free(worker->engine.buffers);
 	free(worker->receive_buffer);
+	stats_free(worker->stats);
 }
 
 /* All that belongs to a worker is made and unmade on its own thread. */
@@ -207,6 +209,7 @@ static void *worker_run(void *context)
 	while (!worker->stop && !workers->failed) {
 		event_base_loop(worker->base, EVLOOP_ONCE | (more ? EVLOOP_NONBLOCK : 0));
 		more = worker_turn(worker);
+		stats_turn(worker->stats);
 	}
 	worker->idle = worker_drop_connections(worker);
 	pthread_barrier_wait(&workers->barrier); /* nobody posts to anybody any more */

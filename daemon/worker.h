@@ -47,6 +47,7 @@ struct worker {
 	pthread_t thread;
 	struct event_base *base;
 	struct mailbox *mailbox;
+	struct stats *stats;
 	struct event *store_event;
 	struct listener *listeners; /* one per portal */
 	uint8_t *receive_buffer;

@@ -294,6 +294,7 @@ static struct iscsi_task *task_new(struct iscsi_conn *conn, const struct iscsi_p
 	task->itt = pdu->itt;
 	task->flags = pdu->flags;
 	task->immediate = pdu->immediate;
+	task->began = conn->worker->ticks;
 	task->unsolicited = !(pdu->flags & FINAL);
 	task->cmd_sn = get_be32(pdu->bhs + BHS_CMD_SN);
 	task->edtl = get_be32(pdu->bhs + BHS_EDTL);

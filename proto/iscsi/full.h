@@ -73,6 +73,7 @@ struct iscsi_task {
 	uint32_t r2t_sent, r2t_done; /* R2Ts sent; of them answered to the last byte */
 	uint32_t charged;            /* bytes of the connection's budget */
 	uint32_t error;              /* found before its turn: sense, or ERROR_NO_BUFFER */
+	uint64_t began;              /* iscsi_worker.ticks when its header came */
 	uint64_t progress_at;        /* when data last came; 0 = not known yet */
 	struct iscsi_task *bucket_next;
 	struct iscsi_task *older, *younger;

@@ -132,6 +132,11 @@ struct iscsi_host {
 	/* There is output, a new deadline or a new phase to look at. May be called many times; cheap. */
 	void (*wake)(void *owner);
 	void (*event)(void *owner, const struct iscsi_event *event);
+	/*
+	 * A SCSI command was answered, after `bytes` of its data moved: for counters. `began` is what
+	 * iscsi_worker.ticks was when its header came. NULL: nobody counts. Must be fast.
+	 */
+	void (*command)(void *owner, const struct scsi_task *task, uint32_t bytes, uint64_t began);
 };
 
 /* What a worker shares among its connections. Borrowed; outlives them. */
@@ -142,6 +147,7 @@ struct iscsi_worker {
 	struct buffer_pool *buffers;
 	struct pool *tasks; /* objects of iscsi_task_size() bytes */
 	struct pool *pdus;  /* objects of iscsi_pdu_size() bytes */
+	uint64_t ticks; /* the host's own time, whatever its unit; it may change between calls */
 };
 
 #endif

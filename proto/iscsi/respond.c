@@ -109,16 +109,20 @@ void command_respond(struct iscsi_task *task, uint64_t now)
 {
 	struct iscsi_conn *conn = task->conn;
 	const struct scsi_task *scsi = &task->scsi;
-	uint32_t length = 0;
+	uint32_t length = 0, written = 0;
 	bool collapse = scsi->status == SCSI_GOOD;
 
 	/* Before anything is stamped: the response itself tells of the place in the window. */
 	task_retire(task);
-	if (task->executed && scsi->direction == SCSI_DATA_OUT && collapse)
-		conn->bytes_written += scsi->out_length;
+	if (task->executed && scsi->direction == SCSI_DATA_OUT && collapse) {
+		written = scsi->out_length;
+		conn->bytes_written += written;
+	}
 	if (task->executed && scsi->direction == SCSI_DATA_IN && (task->flags & COMMAND_READ))
 		length = scsi->in_length < task->edtl ? scsi->in_length : task->edtl;
 	conn->bytes_read += length;
+	if (conn->worker->host->command)
+		conn->worker->host->command(conn->owner, scsi, length + written, task->began);
 	if (length > 0 && collapse) {
 		(void)send_data(task, length, true, now);
 		return;

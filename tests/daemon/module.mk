@@ -1,11 +1,14 @@
 # The control endpoint: its operations, its socket, and both in a running daemon.
-EXTRA_DIST += tests/lib/portcullis.py tests/daemon/cases.json
+EXTRA_DIST += tests/lib/prometheus.py tests/lib/portcullis.py tests/daemon/cases.json
 dist_check_SCRIPTS += tests/daemon/test_reload.py tests/daemon/test_live.py
 TESTS += tests/daemon/test_reload.py tests/daemon/test_live.py
 dist_check_SCRIPTS += tests/daemon/test_start_stop.py tests/daemon/test_peer_gone.py
 TESTS += tests/daemon/test_start_stop.py tests/daemon/test_peer_gone.py
 dist_check_SCRIPTS += tests/daemon/test_cases.py tests/daemon/test_control.py
 TESTS += tests/daemon/test_cases.py tests/daemon/test_control.py
+
+dist_check_SCRIPTS += tests/daemon/test_metrics.py
+TESTS += tests/daemon/test_metrics.py
 
 if HAVE_CHECK
 CONTROL_TESTS = tests/daemon/check_api tests/daemon/check_api_rotation tests/daemon/check_api_input tests/daemon/check_api_volume \
@@ -15,7 +18,8 @@ check_PROGRAMS += $(CONTROL_TESTS)
 TESTS += $(CONTROL_TESTS)
 endif
 CONTROL_TEST_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(JANSSON_CFLAGS)
-CONTROL_TEST_LIBS = libdaemon.a libconf.a libauth.a libbase.a $(LIBCONFIG_LIBS) $(LIBEVENT_LIBS) $(LIBSSL_LIBS) $(JANSSON_LIBS) \
+CONTROL_TEST_LIBS = libdaemon.a $(ENGINE_LIBS) libconf.a libauth.a libstore.a libbase.a \
+	$(LIBEVENT_LIBS) $(LIBSSL_LIBS) $(JANSSON_LIBS) $(ENGINE_SYSTEM_LIBS) $(LIBCONFIG_LIBS) \
 	$(LIBCRYPTO_LIBS) $(CHECK_LIBS)
 API_DOUBLE = tests/daemon/double.h tests/daemon/double.c
 CONTROL_WIRE = $(API_DOUBLE) tests/daemon/wire.h tests/daemon/wire.c
@@ -50,7 +54,7 @@ tests_daemon_check_control_socket_LDADD = $(CONTROL_TEST_LIBS)
 
 # The registry's rules and the small parts.
 if HAVE_CHECK
-DAEMON_TESTS = tests/daemon/check_target tests/daemon/check_parts
+DAEMON_TESTS = tests/daemon/check_metrics tests/daemon/check_target tests/daemon/check_parts
 check_PROGRAMS += $(DAEMON_TESTS)
 TESTS += $(DAEMON_TESTS)
 endif
@@ -58,6 +62,10 @@ tests_daemon_check_target_SOURCES = tests/daemon/check_target.c
 tests_daemon_check_target_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
 tests_daemon_check_target_CFLAGS = $(TEST_CFLAGS)
 tests_daemon_check_target_LDADD = $(CONTROL_TEST_LIBS)
+tests_daemon_check_metrics_SOURCES = tests/daemon/check_metrics.c
+tests_daemon_check_metrics_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
+tests_daemon_check_metrics_CFLAGS = $(TEST_CFLAGS)
+tests_daemon_check_metrics_LDADD = $(CONTROL_TEST_LIBS)
 tests_daemon_check_parts_SOURCES = tests/daemon/check_parts.c
 tests_daemon_check_parts_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
 tests_daemon_check_parts_CFLAGS = $(TEST_CFLAGS)
