@@ -95,7 +95,7 @@ static int listen_on(struct sockaddr_storage *address, socklen_t length)
 /* Takes the descriptor. -1 when out of memory. */
 static int start(struct metrics_endpoint *endpoint, struct event_base *base, int fd)
 {
-	endpoint->clients = clients_new(CONNECTIONS_MAX, TOTAL_MS);
+	endpoint->clients = clients_new(CONNECTIONS_MAX, TOTAL_MS, NULL, NULL);
 	endpoint->http = evhttp_new(base);
 	endpoint->listen_again = event_new(base, -1, EV_PERSIST, listen_again, endpoint);
 	struct evhttp_bound_socket *bound = NULL;

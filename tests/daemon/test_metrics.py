@@ -191,6 +191,26 @@ def check_http(tap, daemon):
     unix.close()
 
 
+def check_signed(tap):
+    """What is not signed gets no metrics from the endpoint whose requests must be."""
+    with portcullis.Daemon(start=False) as daemon:
+        keys = os.path.join(daemon.directory, "keys")
+        with open(keys, "w", encoding="ascii") as file:
+            file.write("AKIDEXAMPLE secret\n")
+        os.chmod(keys, 0o600)
+        daemon.configure(portcullis.config(
+            control='listen = "127.0.0.1:0"; access_keys = "@DIR@/keys"; metrics = "127.0.0.1:0";'))
+        daemon.start()
+        found = daemon.wait_log(r"control endpoint (\S+):(\d+)")
+        for path in ("/metrics", "/healthz"):
+            connection = http.client.HTTPConnection(found.group(1), int(found.group(2)), timeout=30)
+            status, _, text = ask(connection, path)
+            tap.ok(status >= 400 and "portcullis_" not in text and text != "ok\n",
+                   "the signed endpoint does not serve " + path, status, text)
+            connection.close()
+        tap.ok(scrape(daemon).types, "the other one does")
+
+
 def check_many(tap):
     """Scrapes cost the processor little, however many sessions there are, and do not disturb them."""
     targets = ["iqn.2026-11.test:t%d" % n for n in range(SESSIONS)]
@@ -274,6 +294,7 @@ def main():
         check_logins(tap, daemon)
         check_http(tap, daemon)
         tap.equal(daemon.stop(), 0, "it ends as always")
+    check_signed(tap)
     check_many(tap)
     check_dashboard(tap)
     return tap.finish()
