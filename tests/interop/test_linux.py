@@ -7,7 +7,7 @@ what it has and is refused, and the disk comes back, whole, once the secret is r
 Asked for by PORTCULLIS_LINUX_TEST=1, because it takes the guest's packages from Debian's archive (once, into the build
 directory).
 
-[LNX-01 LNX-02 LNX-03 LNX-04 LNX-05 LNX-06 CRED-01 CRED-04 CRED-09 CRED-10 CRED-11 CRED-13 CRED-14 CRED-16]
+[LNX-01 LNX-02 LNX-03 LNX-04 LNX-05 CRED-01 CRED-04 CRED-09 CRED-10 CRED-11 CRED-13 CRED-14 CRED-16]
 """
 import hashlib
 import os
