@@ -38,12 +38,11 @@ static json_t *list_luns(const struct target *target)
 	json_t *luns = json_array();
 	for (size_t i = 0; i < target->config->lun_count; i++) {
 		const struct config_lun *lun = &target->config->luns[i];
-		const struct store_info *store = registry_store_info(target, i);
 		if (json_array_append_new(
 			    luns, json_pack("{s:i, s:I, s:I, s:b, s:s}", "LunNumber", (int)lun->lun,
-					  "SizeInBytes", (json_int_t)store->size, "BlockSize",
-					  (json_int_t)store->block_size, "ReadOnly",
-					  (int)store->read_only, "Path", lun->path))) {
+					  "SizeInBytes", (json_int_t)registry_lun_size(target, i),
+					  "BlockSize", (json_int_t)lun->block_size, "ReadOnly",
+					  (int)lun->read_only, "Path", lun->path))) {
 			json_decref(luns);
 			return NULL;
 		}
@@ -70,7 +69,7 @@ static json_t *describe_target(struct target *target, const struct session_snaps
 	/* A broken target lets nobody in without CHAP, nor with it. */
 	const bool enabled = set ? target_requires_chap(target, set) : true;
 	const int credentials = set ? (int)credential_set_count(set) : 0;
-	const char *state = set ? "ok" : "broken";
+	const char *state = set && registry_is_open(target) ? "ok" : "broken";
 	credential_set_unref(set);
 	return json_pack("{s:s, s:s, s:s, s:b, s:s, s:i, s:i, s:o}", "TargetName", target->name,
 		"TargetARN", target->arn, "Authentication", authentication[target->authentication],

@@ -151,8 +151,7 @@ static json_t *describe(const struct api_call *call, const struct live_change *c
 		whole = json_object_set_new(
 				reply, "LunNumber", json_integer((json_int_t)change->lun)) == 0 &&
 			json_object_set_new(reply, "SizeInBytes",
-				json_integer((json_int_t)registry_store_info(target, i)->size)) ==
-				0;
+				json_integer((json_int_t)registry_lun_size(target, i))) == 0;
 	}
 	if (whole && change->kind == LIVE_DRAIN && change->flag)
 		whole = json_object_set_new(reply, "SessionsClosed",

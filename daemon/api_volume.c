@@ -52,7 +52,7 @@ static json_t *volume_row(
 	return json_pack("{s:s++, s:s, s:s, s:s, s:s, s:I, s:s}", "VolumeARN", arn, "/volume/",
 		volume->id, "VolumeId", volume->id, "GatewayARN", arn, "GatewayId", gateway->id,
 		"VolumeType", "STORED iSCSI", "VolumeSizeInBytes",
-		(json_int_t)registry_store_info(volume->target, volume->index)->size,
+		(json_int_t)registry_lun_size(volume->target, volume->index),
 		"VolumeAttachmentStatus", "ATTACHED");
 }
 
@@ -137,13 +137,13 @@ static json_t *describe_volume(
 	struct target *target = volume->target;
 	struct credential_set *set = target_credentials(target);
 	/* Stored credentials that cannot be read are no open door: nobody gets in. */
-	const char *status = set ? "AVAILABLE" : "UNAVAILABLE";
+	const char *status = set && registry_is_open(target) ? "AVAILABLE" : "UNAVAILABLE";
 	const bool chap = set ? target_requires_chap(target, set) : true;
 	credential_set_unref(set);
 	json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:b, s:o}", "VolumeARN", arn,
 		"VolumeId", volume->id, "VolumeType", "STORED iSCSI", "VolumeStatus", status,
 		"VolumeAttachmentStatus", "ATTACHED", "VolumeSizeInBytes",
-		(json_int_t)registry_store_info(target, volume->index)->size, "VolumeDiskId",
+		(json_int_t)registry_lun_size(target, volume->index), "VolumeDiskId",
 		target->config->luns[volume->index].path, "PreservedExistingData", 1,
 		"VolumeiSCSIAttributes", describe_attributes(call, target, volume->lun, chap));
 	static const char prefix[] = AWS_TARGET_PREFIX;

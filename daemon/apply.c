@@ -156,7 +156,7 @@ static void luns_extend(struct retarget *retarget)
 	}
 	for (size_t i = 0; i < target->config->lun_count; i++) {
 		const struct config_lun *lun = lun_of(wanted, target->config->luns[i].lun);
-		if (lun->size > registry_store_info(target, i)->size &&
+		if (lun->size > registry_lun_size(target, i) &&
 			registry_lun_grow(target, i, lun->size, error) < 0)
 			retarget_fail(retarget, error);
 		else
@@ -221,7 +221,7 @@ static void retarget_change(struct job *job)
 	uint64_t generation = 0;
 
 	bool stricter = policy_apply(retarget, &generation);
-	bool broken = !target->device; /* an earlier change left it without LUNs */
+	bool broken = !registry_is_open(target); /* an earlier change left it without LUNs */
 	if (broken || !luns_stay(target->config, retarget->wanted)) {
 		target_hold(target, true);
 		retarget_empty(retarget, retarget_rebuild);
@@ -308,7 +308,7 @@ static void apply_changes(struct apply *apply)
 			registry_unlist(registry, target);
 			retarget_begin(apply, RETARGET_REMOVE, target, NULL);
 			apply->result.removed++;
-		} else if (!target->device ||
+		} else if (!registry_is_open(target) ||
 			   target->config->authentication != wanted->authentication ||
 			   luns_differ(target->config, wanted)) {
 			retarget_begin(apply, RETARGET_CHANGE, target, wanted);

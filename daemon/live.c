@@ -424,8 +424,8 @@ static enum live_result check_size(struct live_change *change)
 {
 	const struct target *target = registry_find(change->live->place.registry, change->target);
 
-	for (size_t i = 0; target && target->device && i < target->config->lun_count; i++) {
-		uint64_t now = registry_store_info(target, i)->size;
+	for (size_t i = 0; target && i < target->config->lun_count; i++) {
+		uint64_t now = registry_lun_size(target, i);
 		if (target->config->luns[i].lun != change->lun)
 			continue;
 		if (change->size == now)

@@ -52,8 +52,8 @@ static bool store_is_used(const struct registry *registry, uint64_t identity)
 		return false;
 	for (size_t i = 0; i < registry->count; i++) {
 		const struct registered *one = registry->all[i];
-		for (size_t n = 0; n < one->target.config->lun_count; n++)
-			if (one->stores[n] && store_identity(one->stores[n]) == identity)
+		for (size_t n = 0; one->stores && n < one->target.config->lun_count; n++)
+			if (store_identity(one->stores[n]) == identity)
 				return true;
 	}
 	return false;
@@ -265,6 +265,7 @@ int registry_lun_add(struct registry *registry, struct target *target, const cha
 	struct config_target *old = target->config;
 	struct scsi_unit_config unit;
 
+	snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
 	/* The list that a copy would have with one more, at its place by number. */
 	struct config_lun *luns = calloc(old->lun_count + 1, sizeof(*luns));
 	struct store **stores = calloc(old->lun_count + 2, sizeof(struct store *));
@@ -335,13 +336,13 @@ int registry_rebuild(struct registry *registry, struct target *target, const cha
 {
 	struct registered *one = registered_of(target);
 
+	snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
 	scsi_device_free(target->device);
 	target->device = NULL;
 	stores_close(one->stores, target->config->lun_count);
-	one->stores = calloc(target->config->lun_count + 1, sizeof(struct store *));
+	one->stores = NULL;
 	struct config_target *config = config_target_copy(wanted);
-	struct store **stores = config && one->stores ? stores_open(registry, file, wanted, error)
-						      : NULL;
+	struct store **stores = config ? stores_open(registry, file, wanted, error) : NULL;
 	struct scsi_device *device = stores ? device_make(registry, wanted, stores) : NULL;
 	if (!device) {
 		if (stores)
@@ -349,7 +350,6 @@ int registry_rebuild(struct registry *registry, struct target *target, const cha
 		config_target_free(config);
 		return -1;
 	}
-	free(one->stores);
 	one->stores = stores;
 	target->device = device;
 	registry_target_configure(target, config);
@@ -457,11 +457,17 @@ struct target *registry_find_arn(const struct registry *registry, const char *ar
 	return one ? &one->target : NULL;
 }
 
-const struct store_info *registry_store_info(const struct target *target, size_t index)
+bool registry_is_open(const struct target *target)
+{
+	return target->device;
+}
+
+uint64_t registry_lun_size(const struct target *target, size_t index)
 {
 	const struct registered *one = (const struct registered *)target; /* its first member */
 
-	return store_info(one->stores[index]);
+	return registry_is_open(target) ? store_info(one->stores[index])->size
+					: target->config->luns[index].size;
 }
 
 int registry_flush(struct registry *registry)

@@ -30,8 +30,13 @@ struct target *registry_at(const struct registry *registry, size_t index);
 struct target *registry_find(const struct registry *registry, const char *name);
 /* Likewise by ARN. */
 struct target *registry_find_arn(const struct registry *registry, const char *arn);
-/* The store below a target's LUN number `index` in its configuration's order. */
-const struct store_info *registry_store_info(const struct target *target, size_t index);
+/* Whether its LUNs are open: a change of them may have failed. Else it is served to nobody. */
+bool registry_is_open(const struct target *target);
+/*
+ * Bytes of a target's LUN number `index` in its configuration's order: what its store has, or what the configuration
+ * asks for while it is not open.
+ */
+uint64_t registry_lun_size(const struct target *target, size_t index);
 /* Writes all stores' caches to stable storage, blocking; on the way out. -1 if one failed (it is logged). */
 int registry_flush(struct registry *registry);
 

@@ -96,7 +96,7 @@ static unsigned workers_load(const struct workers *workers)
 	return load;
 }
 
-/* Sessions are closed first; then their lingering sockets get their second, commands their return from the store, and changes their reply. */
+/* Sessions are closed first; then their lingering sockets get their second, commands their return from the store, and changes their end. */
 static void server_stop_poll(evutil_socket_t fd, short what, void *context)
 {
 	struct server *server = context;

@@ -62,8 +62,14 @@ void world_open(void)
 	world.log_file = open_memstream(&world.log, &world.log_size);
 	log_configure(LOG_LEVEL_DEBUG, remember);
 	world.snapshot.complete = true;
-	world.registry.luns[0] = (struct config_lun){ .lun = 0, .path = "/srv/a.img" };
-	world.registry.luns[1] = (struct config_lun){ .lun = 7, .path = "memory:" };
+	world.registry.luns[0] = (struct config_lun){
+		.lun = 0, .path = "/srv/a.img", .size = 1ull << 40, .block_size = 512
+	};
+	world.registry.luns[1] = (struct config_lun){ .lun = 7,
+		.path = "memory:",
+		.size = 16u << 20,
+		.block_size = 4096,
+		.read_only = true };
 	for (size_t i = 0; i < TARGETS; i++) {
 		struct target *target = &world.registry.targets[i];
 		world.registry.configs[i].luns = world.registry.luns;
@@ -319,14 +325,15 @@ bool target_requires_chap(const struct target *target, const struct credential_s
 	return target->authentication != AUTHENTICATION_NONE && credential_set_count(set) > 0;
 }
 
-const struct store_info *registry_store_info(const struct target *target, size_t index)
+bool registry_is_open(const struct target *target)
 {
-	static const struct store_info stores[] = {
-		{ .size = 1ull << 40, .block_size = 512 },
-		{ .size = 16u << 20, .block_size = 4096, .read_only = true },
-	};
 	(void)target;
-	return &stores[index];
+	return true;
+}
+
+uint64_t registry_lun_size(const struct target *target, size_t index)
+{
+	return target->config->luns[index].size;
 }
 
 /* Live changes are for the tests with a whole daemon. */

@@ -166,6 +166,37 @@ def coming_and_going(daemon, tap, stays, changes):
     tap.equal((attempt(daemon, CHANGES), attempt(daemon, "iqn.2026-11.test:also")), (0, 0x0203), "as it was indeed")
 
 
+def a_rebuild_that_fails(daemon, tap, stays, changes):
+    """Its sessions are gone before its LUNs can be opened anew: it waits, served to nobody, for a better file."""
+    def told():
+        status, _, reply = daemon.control("ListTargets", {})
+        return status, [row for row in reply["Targets"] if row["TargetName"] == CHANGES]
+    one = log_in(daemon, CHANGES)
+    line = reload(daemon, targets(stays, portcullis.target(CHANGES, luns=('path = "@DIR@/no/where";',))))
+    tap.ok("failed=1" in line and one.rest()[0][-1].opcode == initiator.ASYNC, "LUNs that cannot be opened anew", line)
+    tap.equal(attempt(daemon, CHANGES), 0x0301, "leave a target that is served to nobody")
+    status, rows = told()
+    tap.equal((status, rows and rows[0]["State"]), (200, "broken"), "and is listed as broken")
+    tap.equal(daemon.control("ListVolumes", {})[0], 200, "its volumes are listed too")
+    reload(daemon, targets(stays, changes))
+    tap.equal((attempt(daemon, CHANGES), told()[1][0]["State"]), (0, "ok"), "until a reload that can")
+
+
+def stop_in_a_reload(tap):
+    """A reload that waits for the last commands of what it takes out is brought to its end."""
+    stays = portcullis.target(STAYS, luns=(lun("stays"),))
+    more = [portcullis.target("iqn.2026-11.test:%d" % number, luns=(lun("more%d" % number),)) for number in range(8)]
+    with portcullis.Daemon(targets(stays, *more)) as daemon:
+        open_ones = [log_in(daemon, "iqn.2026-11.test:%d" % number) for number in range(8)]
+        daemon.configure(targets(stays))
+        daemon.reload()
+        daemon.wait_log("sessions_closed")
+        tap.equal(daemon.stop(), 0, "SIGTERM in the middle of a reload")
+        tap.ok(re.search(r"reload: done .*removed=8", daemon.log()), "which ends first", daemon.log()[-1000:])
+        for one in open_ones:
+            one.close()
+
+
 def main():
     portcullis.require()
     tap = portcullis.Tap()
@@ -177,10 +208,12 @@ def main():
         lun_changes(daemon, tap, stays)
         policy_changes(daemon, tap, stays)
         coming_and_going(daemon, tap, stays, portcullis.target(CHANGES, luns=(lun("changes", "4M"),)))
+        a_rebuild_that_fails(daemon, tap, stays, portcullis.target(CHANGES, luns=(lun("changes", "4M"),)))
         busy.done.set()
         busy.join()
         tap.ok(busy.failure is None and busy.count > 10, "the target that stayed noticed nothing in %d writes" % busy.count, busy.failure)
         tap.equal(daemon.stop(), 0, "and the daemon ends in order")
+    stop_in_a_reload(tap)
     return tap.finish()
 
 
