@@ -308,7 +308,7 @@ static void apply_changes(struct apply *apply)
 			registry_unlist(registry, target);
 			retarget_begin(apply, RETARGET_REMOVE, target, NULL);
 			apply->result.removed++;
-		} else if (!registry_is_open(target) ||
+		} else if ((apply->config.retry && !registry_is_open(target)) ||
 			   target->config->authentication != wanted->authentication ||
 			   luns_differ(target->config, wanted)) {
 			retarget_begin(apply, RETARGET_CHANGE, target, wanted);

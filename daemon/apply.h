@@ -9,6 +9,8 @@
 
 #include "conf/config.h"
 
+#include <stdbool.h>
+
 struct event_base;
 struct registry;
 struct workers;
@@ -26,6 +28,7 @@ struct apply_config {
 	struct registry *registry;
 	struct workers *workers;
 	const struct config *before, *after; /* borrowed until done */
+	bool retry; /* targets whose LUNs could not be opened are tried again, changed or not */
 	void (*done)(void *context,
 		const struct apply_result *result); /* later, never from inside the call */
 	void *context;

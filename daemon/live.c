@@ -89,11 +89,10 @@ struct live *live_new(struct config *running, struct state *state, char error[CO
 	return live;
 }
 
-/* Lets every target take logins, or not, as the overlay has it. */
-static void drains_publish(struct live *live)
+void live_publish_drains(const struct live *live, struct registry *registry)
 {
-	for (size_t i = 0; i < registry_count(live->place.registry); i++) {
-		struct target *target = registry_at(live->place.registry, i);
+	for (size_t i = 0; i < registry_count(registry); i++) {
+		struct target *target = registry_at(registry, i);
 		target_drain(target, overlay_is_drained(live->overlay, target->name));
 	}
 }
@@ -102,7 +101,6 @@ void live_attach(struct live *live, const struct live_place *place)
 {
 	live->place = *place;
 	live->jobs.mailbox = place->mailbox;
-	drains_publish(live);
 }
 
 void live_free(struct live *live)
@@ -135,10 +133,20 @@ static struct config *config_with(
 	return config;
 }
 
+/* What a deletion held takes logins again, if it is still there and was not left without LUNs. */
+static void change_release(const struct live_change *change)
+{
+	struct target *target = change->holds ? registry_find(change->live->place.registry,
+							change->target)
+					      : NULL;
+
+	if (target)
+		target_hold(target, !registry_is_open(target));
+}
+
 static void change_end(struct live_change *change, enum live_result result)
 {
-	if (change->held)
-		target_hold(change->held, !change->held->device);
+	change_release(change);
 	if (change->after) {
 		config_targets_free(change->after->targets, change->after->target_count);
 		free(change->after);
@@ -196,9 +204,13 @@ static void drain_begin(struct live_change *change)
 	struct live *live = change->live;
 	struct target *target = registry_find(live->place.registry, change->target);
 
-	change->closure = change->flag && target ? calloc(1, sizeof(*change->closure)) : NULL;
-	if (!change->closure) {
+	if (!change->flag || !target) {
 		change_end(change, LIVE_DONE);
+		return;
+	}
+	change->closure = calloc(1, sizeof(*change->closure));
+	if (!change->closure) {
+		change_end(change, LIVE_FAILED);
 		return;
 	}
 	*change->closure = (struct closure){ .done = drain_closed, .context = change };
@@ -223,7 +235,7 @@ static void change_publish(struct live_change *change)
 		live->overlay = change->overlay;
 		change->overlay = NULL;
 	}
-	drains_publish(live);
+	live_publish_drains(live, live->place.registry);
 	live->place.applied(live->place.context);
 }
 
@@ -259,7 +271,6 @@ static void change_applied(void *context, const struct apply_result *result)
 			change_end(change, LIVE_FAILED);
 		return;
 	}
-	change->held = NULL; /* it is gone, or was opened again */
 	change_publish(change);
 	if (change->kind == LIVE_RELOAD)
 		reload_log(live, result);
@@ -278,6 +289,7 @@ static int apply_targets(struct live_change *change, struct config *after)
 		.workers = live->place.workers,
 		.before = live->running,
 		.after = after,
+		.retry = change->kind == LIVE_RELOAD || change->undoing,
 		.done = change->undoing ? change_undone : change_applied,
 		.context = change,
 	};
@@ -465,7 +477,7 @@ static enum live_result check_sessions(struct live_change *change)
 
 	if (!target || change->force)
 		return LIVE_DONE;
-	change->held = target;
+	change->holds = true;
 	target_hold(target, true);
 	return target_is_idle(target) ? LIVE_DONE : LIVE_IN_USE;
 }

@@ -61,7 +61,7 @@ struct live_change {
 	struct live *live;
 	struct overlay *overlay; /* as it is to be */
 	struct config *after;    /* as it is to run */
-	struct target *held;     /* by a deletion */
+	bool holds;              /* a deletion: its target takes no login */
 	struct closure *closure;
 	bool undoing;
 };
@@ -85,7 +85,9 @@ struct live_place {
 	void (*reloaded)(void *context); /* after each reload, whatever came of it */
 	void *context;
 };
-/* Before the first change. Targets that are drained take no login from now on. */
+/* Lets every target of the registry take logins, or not, as drains have it: before anybody may log in. */
+void live_publish_drains(const struct live *live, struct registry *registry);
+/* Before the first change. */
 void live_attach(struct live *live, const struct live_place *place);
 /* No change may be under way. NULL is fine. */
 void live_free(struct live *live);

@@ -342,18 +342,18 @@ int registry_rebuild(struct registry *registry, struct target *target, const cha
 	stores_close(one->stores, target->config->lun_count);
 	one->stores = NULL;
 	struct config_target *config = config_target_copy(wanted);
-	struct store **stores = config ? stores_open(registry, file, wanted, error) : NULL;
-	struct scsi_device *device = stores ? device_make(registry, wanted, stores) : NULL;
-	if (!device) {
-		if (stores)
-			stores_close(stores, wanted->lun_count);
-		config_target_free(config);
+	if (!config)
 		return -1;
-	}
-	one->stores = stores;
-	target->device = device;
+	/* Also if they cannot be opened: this is what it lacks, and what is tried again. */
 	registry_target_configure(target, config);
-	return 0;
+	one->stores = stores_open(registry, file, config, error);
+	if (one->stores)
+		target->device = device_make(registry, config, one->stores);
+	if (target->device)
+		return 0;
+	stores_close(one->stores, config->lun_count);
+	one->stores = NULL;
+	return -1;
 }
 
 /* --- beginning, end, lookups --- */

@@ -258,6 +258,7 @@ static int server_build(struct server *server, char error[CONFIG_ERROR_SIZE])
 	server->registry = registry_new(config, server->state, server->mailbox, error);
 	if (!server->registry)
 		return -1;
+	live_publish_drains(server->live, server->registry);
 	server->portals = portals_open(config, error);
 	if (!server->portals)
 		return -1;

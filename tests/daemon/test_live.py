@@ -203,6 +203,19 @@ def close_session(daemon, tap, ask):
     other.close()
 
 
+def beside_a_broken_one(daemon, tap, ask):
+    """A target that cannot be opened is its own affair: what is done to another one neither fails nor is undone."""
+    ask.done("another target is created", "CreateTarget", TargetName=MADE + "2", Path="memory:", SizeInBytes=MIB)
+    daemon.configure(configuration(portcullis.target(NAMED, luns=('path = "@DIR@/no/where"; read_only = false;',))))
+    ask.refused("InternalError", "a reload that leaves one target without its LUNs", "ReloadConfiguration")
+    tap.equal(attempt(daemon, NAMED), 0x0301, "nobody is served by it")
+    ask.done("the other one is deleted", "DeleteTarget", MADE + "2")
+    tap.equal((attempt(daemon, MADE + "2"), attempt(daemon, MADE)), (0x0203, 0), "it is gone, the rest serves")
+    daemon.configure(configuration(named("read_only = false;")))
+    ask.done("a better file", "ReloadConfiguration")
+    tap.equal(attempt(daemon, NAMED), 0, "is served again")
+
+
 def deletions(daemon, tap, ask):
     ask.done("a LUN is deleted when nobody is logged in", "DeleteLun", NAMED, LunNumber=3)
     ask.refused("LunInvalid", "refused: it is gone", "DeleteLun", NAMED, LunNumber=3)
@@ -247,7 +260,8 @@ def main():
     tap = portcullis.Tap()
     with portcullis.Daemon(configuration(named())) as daemon:
         ask = Asker(daemon, tap)
-        for step in (make_target, change_luns, survive, file_wins, drain, close_session, deletions):
+        for step in (make_target, change_luns, survive, file_wins, drain, close_session,
+                     beside_a_broken_one, deletions):
             step(daemon, tap, ask)
         broken(daemon, tap)
     return tap.finish()
