@@ -28,27 +28,45 @@ enum ctl_option {
 	OPTION_MUTUAL,
 	OPTION_SHOW_SECRETS,
 	OPTION_GRACE,
+	OPTION_SIZE,
+	OPTION_READ_ONLY,
+	OPTION_AUTHENTICATION,
+	OPTION_FORCE,
 	OPTION_SECRET,        /* refused with a reason: argv is public */
 	OPTION_TARGET_SECRET, /* likewise */
 	OPTION_COUNT,
 };
 
-#define ARGUMENT_MAX 2
+#define ARGUMENT_MAX 3
+
+/* What an argument is, and so how it becomes a member of the request. */
+enum ctl_argument {
+	ARGUMENT_TARGET = 1, /* TargetARN, of an IQN or ARN */
+	ARGUMENT_INITIATOR,  /* InitiatorName, made lower case */
+	ARGUMENT_NAME,       /* TargetName, of a target to be made; made lower case */
+	ARGUMENT_LUN,        /* LunNumber */
+	ARGUMENT_PATH,       /* Path */
+	ARGUMENT_SIZE,       /* SizeInBytes, of "512M" or bytes */
+	ARGUMENT_ON_OFF,     /* ReadOnly */
+	ARGUMENT_FILE,       /* Configuration: the text of a file */
+};
 
 /* One verb: what it takes, what it asks of the daemon, and how the answer looks to people. */
 struct ctl_verb {
 	const char *name;
-	const char *operation;             /* X-Amz-Target */
-	const char *arguments;             /* as the help shows them */
-	size_t argument_min, argument_max; /* the first is a target, the second an initiator */
+	const char *operation; /* X-Amz-Target */
+	const char *arguments; /* as the help shows them */
+	size_t argument_min, argument_max;
+	enum ctl_argument takes[ARGUMENT_MAX]; /* none given: a target, then an initiator */
 	unsigned options;    /* bits 1u << enum ctl_option, beside those that every verb takes */
 	const char *summary; /* one line */
 	const char *text;    /* the help's body */
 	const char *list;    /* the reply's member to print as a table; NULL: print `done` */
 	const struct print_column *columns;
 	size_t column_count;
-	const char *empty; /* instead of a table without rows */
-	const char *done;  /* printed after "INITIATOR on TARGET: " */
+	const char *empty;       /* instead of a table without rows */
+	const char *text_member; /* the reply's member to print as it is */
+	const char *done; /* printed after "INITIATOR on TARGET: ", or after the first argument */
 };
 
 extern const struct ctl_verb ctl_verbs[];

@@ -36,6 +36,12 @@ static const struct option_row rows[OPTION_COUNT] = {
 	[OPTION_SHOW_SECRETS] = { "show-secrets", NULL, "show secrets in clear" },
 	[OPTION_GRACE] = { "grace", "TIME",
 		"how long the old record stays good: seconds, or 90m, 12h, 7d (default 1d)" },
+	[OPTION_SIZE] = { "size", "SIZE",
+		"bytes, or 512M, 8G: create the file, or grow it, to it" },
+	[OPTION_READ_ONLY] = { "read-only", NULL, "initiators may not write to the LUN" },
+	[OPTION_AUTHENTICATION] = { "authentication", "POLICY",
+		"auto (default), chap or none, as in portcullis.conf(5)" },
+	[OPTION_FORCE] = { "force", NULL, "also when initiators are logged in: close them" },
 	[OPTION_SECRET] = { "secret", "", NULL },
 	[OPTION_TARGET_SECRET] = { "target-secret", "", NULL },
 };
@@ -51,10 +57,16 @@ void ctl_complain(const char *format, ...)
 	fputc('\n', stderr);
 }
 
-static const struct ctl_verb *find_verb(const char *name)
+/* A verb is one word, or two ("config show"): *words of those at `argv`, which ends with NULL. */
+static const struct ctl_verb *find_verb(char **argv, int *words)
 {
 	for (size_t i = 0; i < ctl_verb_count; i++) {
-		if (strcmp(ctl_verbs[i].name, name) == 0)
+		const char *name = ctl_verbs[i].name;
+		size_t first = strcspn(name, " ");
+		if (strlen(argv[0]) != first || strncmp(argv[0], name, first) != 0)
+			continue;
+		*words = name[first] ? 2 : 1;
+		if (!name[first] || (argv[1] && strcmp(argv[1], name + first + 1) == 0))
 			return &ctl_verbs[i];
 	}
 	return NULL;
@@ -122,12 +134,13 @@ static int parse(int argc, char **argv, struct ctl_command *command)
 	if (parse_options(argc, argv, command) != 0)
 		return -1;
 	if (optind < argc) {
-		command->verb = find_verb(argv[optind]);
+		int words_of_verb = 1;
+		command->verb = find_verb(argv + optind, &words_of_verb);
 		if (!command->verb) {
 			ctl_complain("%s: no such verb", argv[optind]);
 			return -1;
 		}
-		optind++;
+		optind += words_of_verb;
 	}
 	/* Help is given whatever else is missing. */
 	if (ctl_given(command, OPTION_HELP) || ctl_given(command, OPTION_VERSION))
@@ -183,7 +196,7 @@ void ctl_help(const struct ctl_verb *verb)
 		printf("Usage: portcullisctl [--socket PATH] [--json] VERB ...\n\n"
 		       "Looks after the targets of a running portcullisd.\n\nVerbs:\n");
 		for (size_t i = 0; i < ctl_verb_count; i++)
-			printf("  %-15s %s\n", ctl_verbs[i].name, ctl_verbs[i].summary);
+			printf("  %-16s %s\n", ctl_verbs[i].name, ctl_verbs[i].summary);
 	}
 	help_options("Options", COMMON_OPTIONS);
 	printf("\nExit status: 0 done, 1 refused by the daemon, 2 usage, 3 daemon not "

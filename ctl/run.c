@@ -6,6 +6,7 @@
 
 #include "base/encode.h"
 #include "base/secret.h"
+#include "ctl/arguments.h"
 #include "ctl/http.h"
 #include "ctl/secret_input.h"
 
@@ -27,12 +28,20 @@ static const struct {
 	{ "InitiatorNotFound", "portcullisctl describe-chap TARGET shows who has credentials" },
 	{ "InvalidParameters", "secrets are 12 to 16 bytes of UTF-8, and the two must differ; in a "
 			       "rotation also from the old ones" },
+	{ "LunAlreadyAllocated", "portcullisctl --json list-targets shows the LUNs there are" },
+	{ "LunInvalid", "portcullisctl --json list-targets shows the LUNs there are" },
+	{ "VolumeInUse", "log the initiators out (portcullisctl list-sessions), or give --force" },
 	{ "NotSupported",
 		"the target has authentication = \"none\"; change that in portcullis.conf first" },
 	{ "InternalError", "the daemon's log says why (journalctl -u portcullisd)" },
 	{ "ValidationException", "portcullisctl VERB --help says what is expected" },
 	{ "UnknownOperationException", "portcullisd is older than this portcullisctl" },
 };
+
+static bool takes_secrets(const struct ctl_verb *verb)
+{
+	return verb->options & 1u << OPTION_SECRET_FILE;
+}
 
 /* A text member; "" when it is missing or something else. */
 static const char *text_of(const json_t *object, const char *member)
@@ -52,18 +61,20 @@ static const char *advice_of(const char *code, const char *type)
 }
 
 /* The daemon's message, its names for the error, and on a line of its own what to do next. */
-static enum ctl_exit report_refusal(const struct http_reply *reply)
+static enum ctl_exit report_refusal(const struct ctl_verb *verb, const struct http_reply *reply)
 {
 	char message[MESSAGE_SIZE];
 	const char *text = text_of(reply->body, "message");
 	const char *type = text_of(reply->body, "__type");
 	const char *code = text_of(json_object_get(reply->body, "error"), "errorCode");
 	const char *advice = advice_of(code, type);
+	bool says_all = strcmp(code, "InvalidParameters") == 0 &&
+			(verb->takes[0] || verb->argument_max == 0);
 
 	text_escape(message, sizeof(message), text, strlen(text));
 	ctl_complain("%s (%s%s%s)", message[0] ? message : "refused", type[0] ? type : "HTTP error",
 		code[0] ? ", " : "", code);
-	if (advice)
+	if (advice && !says_all)
 		ctl_complain("%s", advice);
 	return CTL_REFUSED;
 }
@@ -88,7 +99,7 @@ static enum ctl_exit ask(const struct ctl_command *command, const char *operatio
 		return CTL_DONE;
 	if (ctl_given(command, OPTION_JSON))
 		printf("%.*s\n", (int)reply->length, reply->text);
-	return report_refusal(reply);
+	return report_refusal(command->verb, reply);
 }
 
 /* iSCSI names are compared in lower case, and the API can express no other. */
@@ -132,9 +143,9 @@ static enum ctl_exit find_arn(const json_t *targets, const char *name, json_t *r
 }
 
 /* AWS wants an ARN; people know the IQN. */
-static enum ctl_exit add_target(const struct ctl_command *command, json_t *request)
+static enum ctl_exit add_target(
+	const struct ctl_command *command, const char *name, json_t *request)
 {
-	const char *name = command->arguments[0];
 	if (strncmp(name, "arn:", 4) == 0) {
 		if (json_object_set_new(request, "TargetARN", json_string(name)) == 0)
 			return CTL_DONE;
@@ -152,12 +163,41 @@ static enum ctl_exit add_target(const struct ctl_command *command, json_t *reque
 	return result;
 }
 
-static enum ctl_exit add_initiator(const struct ctl_command *command, json_t *request)
+static enum ctl_exit add_name(
+	json_t *request, const char *member, const char *name, const char *whose)
 {
-	if (json_object_set_new(request, "InitiatorName", lower_case(command->arguments[1])) == 0)
+	if (json_object_set_new(request, member, lower_case(name)) == 0)
 		return CTL_DONE;
-	ctl_complain("the initiator's name is not UTF-8");
+	ctl_complain("the %s's name is not UTF-8", whose);
 	return CTL_USAGE;
+}
+
+/* What the verb takes at that place; a target and an initiator unless it says otherwise. */
+static enum ctl_argument kind_of(const struct ctl_verb *verb, size_t place)
+{
+	static const enum ctl_argument usual[ARGUMENT_MAX] = { ARGUMENT_TARGET,
+		ARGUMENT_INITIATOR };
+
+	return verb->takes[0] ? verb->takes[place] : usual[place];
+}
+
+static enum ctl_exit add_arguments(const struct ctl_command *command, json_t *request)
+{
+	enum ctl_exit result = CTL_DONE;
+
+	for (size_t i = 0; result == CTL_DONE && i < ARGUMENT_MAX && command->arguments[i]; i++) {
+		const char *text = command->arguments[i];
+		enum ctl_argument kind = kind_of(command->verb, i);
+		if (kind == ARGUMENT_TARGET)
+			result = add_target(command, text, request);
+		else if (kind == ARGUMENT_INITIATOR)
+			result = add_name(request, "InitiatorName", text, "initiator");
+		else if (kind == ARGUMENT_NAME)
+			result = add_name(request, "TargetName", text, "target");
+		else
+			result = argument_add(kind, text, request);
+	}
+	return result;
 }
 
 /* One secret into the request, from `file` or, without one, from the terminal. */
@@ -221,11 +261,6 @@ static enum ctl_exit add_grace(const struct ctl_command *command, json_t *reques
 	return CTL_USAGE;
 }
 
-static bool takes_secrets(const struct ctl_verb *verb)
-{
-	return verb->options & 1u << OPTION_SECRET_FILE;
-}
-
 /* In the way asked for: as it came, one sentence, or a table. */
 static enum ctl_exit print_reply(const struct ctl_command *command, const struct http_reply *reply)
 {
@@ -234,6 +269,13 @@ static enum ctl_exit print_reply(const struct ctl_command *command, const struct
 
 	if (ctl_given(command, OPTION_JSON)) {
 		printf("%.*s\n", (int)reply->length, reply->text);
+	} else if (verb->text_member) {
+		fputs(text_of(reply->body, verb->text_member), stdout);
+	} else if (!verb->list && (verb->takes[0] || !command->arguments[1])) {
+		char what[MESSAGE_SIZE];
+		const char *first = command->arguments[0] ? command->arguments[0] : "configuration";
+		printf("%s: %s\n", text_escape(what, sizeof(what), first, strlen(first)),
+			verb->done);
 	} else if (!verb->list) {
 		char initiator[MESSAGE_SIZE], target[MESSAGE_SIZE];
 		const char *from = command->arguments[1], *to = command->arguments[0];
@@ -259,12 +301,10 @@ enum ctl_exit ctl_run(const struct ctl_command *command)
 {
 	json_t *request = json_object();
 	struct http_reply reply = { 0 };
-	enum ctl_exit result = CTL_DONE;
+	enum ctl_exit result = add_arguments(command, request);
 
-	if (command->arguments[0])
-		result = add_target(command, request);
-	if (result == CTL_DONE && command->arguments[1])
-		result = add_initiator(command, request);
+	if (result == CTL_DONE)
+		result = argument_add_options(command, request);
 	if (result == CTL_DONE && ctl_given(command, OPTION_GRACE))
 		result = add_grace(command, request);
 	if (result == CTL_DONE && takes_secrets(command->verb))

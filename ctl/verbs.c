@@ -53,6 +53,17 @@ static const struct print_column rotation_columns[] = {
 	{ "OLD SESSIONS", "OldSessionCount", PRINT_COUNT },
 };
 
+/* Members of our own DiffConfiguration. */
+static const struct print_column difference_columns[] = {
+	{ "KEY", "Key", PRINT_TEXT },
+	{ "FILE", "File", PRINT_TEXT },
+	{ "RUNNING", "Running", PRINT_TEXT },
+};
+
+#define LUN_TEXT                                                                                   \
+	"PATH is \"memory:\", or lies directly in one of control.disk_directories; a file that\n"  \
+	"does not exist is made with --size. What is made survives a restart.\n"
+
 /* In the order in which the help shows them. Texts are wrapped for 80 columns. */
 const struct ctl_verb ctl_verbs[] = {
 	{
@@ -187,6 +198,156 @@ const struct ctl_verb ctl_verbs[] = {
 		.list = "Sessions",
 		COLUMNS(session_columns),
 		.empty = "No sessions.",
+	},
+	{
+		.name = "close-session",
+		.operation = OWN("CloseSession"),
+		.arguments = "TARGET INITIATOR",
+		.argument_min = 2,
+		.argument_max = 2,
+		.summary = "close an initiator's sessions on a target",
+		.text = TARGET_TEXT
+		"\n"
+		"INITIATOR is the initiator's IQN. It may log in again at once;\n"
+		"delete-chap or drain keep it out.\n",
+		.done = "its sessions are closed.",
+	},
+	{
+		.name = "drain",
+		.operation = OWN("DrainTarget"),
+		.arguments = "TARGET",
+		.argument_min = 1,
+		.argument_max = 1,
+		.takes = { ARGUMENT_TARGET },
+		.summary = "close a target's sessions and let nobody log in until resume",
+		.text = TARGET_TEXT "\n\nOver restarts too.\n",
+		.done = "drained; resume lets initiators in again.",
+	},
+	{
+		.name = "resume",
+		.operation = OWN("ResumeTarget"),
+		.arguments = "TARGET",
+		.argument_min = 1,
+		.argument_max = 1,
+		.takes = { ARGUMENT_TARGET },
+		.summary = "let initiators log in to a drained target again",
+		.text = TARGET_TEXT "\n",
+		.done = "takes logins.",
+	},
+	{
+		.name = "create-target",
+		.operation = OWN("CreateTarget"),
+		.arguments = "NAME PATH",
+		.argument_min = 2,
+		.argument_max = 2,
+		.takes = { ARGUMENT_NAME, ARGUMENT_PATH },
+		.options = WITH(OPTION_SIZE) | WITH(OPTION_READ_ONLY) | WITH(OPTION_AUTHENTICATION),
+		.summary = "create a target with LUN 0",
+		.text = "NAME is the new target's IQN.\n" LUN_TEXT,
+		.done = "created; initiators find it at once.",
+	},
+	{
+		.name = "delete-target",
+		.operation = OWN("DeleteTarget"),
+		.arguments = "TARGET",
+		.argument_min = 1,
+		.argument_max = 1,
+		.takes = { ARGUMENT_TARGET },
+		.options = WITH(OPTION_FORCE),
+		.summary = "delete a target that was created live",
+		.text = TARGET_TEXT "\n\nIts files and credentials stay.\n",
+		.done = "deleted; its files and credentials stay.",
+	},
+	{
+		.name = "create-lun",
+		.operation = OWN("CreateLun"),
+		.arguments = "TARGET LUN PATH",
+		.argument_min = 3,
+		.argument_max = 3,
+		.takes = { ARGUMENT_TARGET, ARGUMENT_LUN, ARGUMENT_PATH },
+		.options = WITH(OPTION_SIZE) | WITH(OPTION_READ_ONLY),
+		.summary = "add a LUN to a target",
+		.text = TARGET_TEXT "\n" LUN_TEXT,
+		.done = "the LUN is there; initiators are told, and scan for it.",
+	},
+	{
+		.name = "delete-lun",
+		.operation = OWN("DeleteLun"),
+		.arguments = "TARGET LUN",
+		.argument_min = 2,
+		.argument_max = 2,
+		.takes = { ARGUMENT_TARGET, ARGUMENT_LUN },
+		.options = WITH(OPTION_FORCE),
+		.summary = "delete a LUN that was created live",
+		.text = TARGET_TEXT "\n\nIts file stays.\n",
+		.done = "the LUN is deleted; its file stays.",
+	},
+	{
+		.name = "resize-lun",
+		.operation = OWN("ResizeLun"),
+		.arguments = "TARGET LUN SIZE",
+		.argument_min = 3,
+		.argument_max = 3,
+		.takes = { ARGUMENT_TARGET, ARGUMENT_LUN, ARGUMENT_SIZE },
+		.summary = "make a LUN larger while it is used",
+		.text = TARGET_TEXT
+		"\n"
+		"SIZE is the new one, in bytes or as 512M, 8G. A LUN never shrinks.\n"
+		"\n"
+		"Next: rescan on the initiator, then grow its file system.\n",
+		.done = "the LUN is larger; initiators are told, and rescan it.",
+	},
+	{
+		.name = "set-read-only",
+		.operation = OWN("SetLunReadOnly"),
+		.arguments = "TARGET LUN on|off",
+		.argument_min = 3,
+		.argument_max = 3,
+		.takes = { ARGUMENT_TARGET, ARGUMENT_LUN, ARGUMENT_ON_OFF },
+		.summary = "make a LUN read-only, or writable again",
+		.text = TARGET_TEXT
+		"\n\nThe target's sessions are closed; initiators log in again.\n",
+		.done = "the LUN is changed; the target's sessions are closed.",
+	},
+	{
+		.name = "config show",
+		.operation = OWN("ShowConfiguration"),
+		.arguments = "",
+		.summary = "print the running configuration",
+		.text = "In the words of portcullis.conf(5), with all defaults and what was made "
+			"live.\n",
+		.text_member = "Configuration",
+	},
+	{
+		.name = "config diff",
+		.operation = OWN("DiffConfiguration"),
+		.arguments = "",
+		.summary = "show where the file and the running configuration differ",
+		.text = "What was made live is absent in the file; what was edited in the file is "
+			"not\nrunning before a reload.\n",
+		.list = "Differences",
+		COLUMNS(difference_columns),
+		.empty = "The file and the running configuration are the same.",
+	},
+	{
+		.name = "config check",
+		.operation = OWN("CheckConfiguration"),
+		.arguments = "[FILE]",
+		.argument_max = 1,
+		.takes = { ARGUMENT_FILE },
+		.summary = "check a file, or the daemon's own, without loading it",
+		.text = "Also whether it goes together with what was made live. Whether LUNs can "
+			"be\nopened shows at reload.\n",
+		.done = "good.",
+	},
+	{
+		.name = "config reload",
+		.operation = OWN("ReloadConfiguration"),
+		.arguments = "",
+		.summary = "load the daemon's configuration file anew",
+		.text = "As SIGHUP; returns when it is done. On any error the running "
+			"configuration stays,\nand the error is shown with its file and line.\n",
+		.done = "reloaded.",
 	},
 };
 

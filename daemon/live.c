@@ -179,7 +179,8 @@ static int overlay_store(struct live *live, const struct overlay *overlay)
 	return -1;
 }
 
-static int apply_targets(struct live_change *change, struct config *after);
+static int apply_targets(
+	struct live_change *change, struct config *after, char error[CONFIG_ERROR_SIZE]);
 
 /* What was stored is not served: takes it back. */
 static void change_undo(struct live_change *change)
@@ -253,7 +254,8 @@ static void change_undone(void *context, const struct apply_result *result)
 	struct live_change *change = context;
 	(void)result;
 
-	change_end(change, LIVE_FAILED);
+	/* A LUN that cannot be opened is the asker's mistake more often than ours. */
+	change_end(change, change->kind == LIVE_CREATE_LUN ? LIVE_REFUSED : LIVE_FAILED);
 }
 
 static void change_applied(void *context, const struct apply_result *result)
@@ -267,7 +269,8 @@ static void change_applied(void *context, const struct apply_result *result)
 	if (result->failed && change->kind != LIVE_RELOAD) {
 		change_undo(change);
 		change->undoing = true;
-		if (apply_targets(change, live->running) < 0)
+		char unused[CONFIG_ERROR_SIZE]; /* what is told is why it had to be undone */
+		if (apply_targets(change, live->running, unused) < 0)
 			change_end(change, LIVE_FAILED);
 		return;
 	}
@@ -280,7 +283,8 @@ static void change_applied(void *context, const struct apply_result *result)
 		change_end(change, result->failed ? LIVE_FAILED : LIVE_DONE);
 }
 
-static int apply_targets(struct live_change *change, struct config *after)
+static int apply_targets(
+	struct live_change *change, struct config *after, char error[CONFIG_ERROR_SIZE])
 {
 	struct live *live = change->live;
 	const struct apply_config apply = {
@@ -294,7 +298,7 @@ static int apply_targets(struct live_change *change, struct config *after)
 		.context = change,
 	};
 
-	return apply_begin(&apply, change->error);
+	return apply_begin(&apply, error);
 }
 
 /* --- a reload --- */
@@ -361,7 +365,7 @@ static void reload_begin(struct live_change *change)
 	change->after = config_with(live->running, targets, count);
 	if (!change->after)
 		abort(); /* nothing has been touched; a daemon without 200 bytes serves nobody */
-	if (apply_targets(change, change->after) < 0) {
+	if (apply_targets(change, change->after, change->error) < 0) {
 		reload_refuse(change, file);
 		return;
 	}
@@ -557,7 +561,7 @@ static void change_run(struct job *job)
 		change_end(change, result);
 		return;
 	}
-	if (apply_targets(change, change->after) < 0) {
+	if (apply_targets(change, change->after, change->error) < 0) {
 		change_undo(change);
 		change_end(change, LIVE_REFUSED);
 	}

@@ -59,6 +59,18 @@ static bool store_is_used(const struct registry *registry, uint64_t identity)
 	return false;
 }
 
+/* "FILE:LINE: ...", or the LUN's name if it stands in no file: it was made live. Returns NULL. */
+static struct store *lun_refuse(char error[CONFIG_ERROR_SIZE], const char *file,
+	const struct config_target *target, const struct config_lun *lun, const char *why)
+{
+	if (lun->line)
+		snprintf(error, CONFIG_ERROR_SIZE, "%s:%d: %s", file, lun->line, why);
+	else
+		snprintf(error, CONFIG_ERROR_SIZE, "target=%s lun=%u, made live: %s", target->name,
+			lun->lun, why);
+	return NULL;
+}
+
 static struct store *lun_open(const struct registry *registry, const char *file,
 	const struct config_target *target, const struct config_lun *lun,
 	char error[CONFIG_ERROR_SIZE])
@@ -73,15 +85,12 @@ static struct store *lun_open(const struct registry *registry, const char *file,
 	char why[STORE_ERROR_SIZE];
 	struct store *store = store_open(&wanted, why);
 
-	if (!store) {
-		snprintf(error, CONFIG_ERROR_SIZE, "%s:%d: %s", file, lun->line, why);
-		return NULL;
-	}
+	if (!store)
+		return lun_refuse(error, file, target, lun, why);
 	if (store_is_used(registry, store_identity(store))) {
-		snprintf(error, CONFIG_ERROR_SIZE, "%s:%d: %s is the file of another LUN already",
-			file, lun->line, lun->path);
+		snprintf(why, sizeof(why), "%.200s is the file of another LUN already", lun->path);
 		store_close(store);
-		return NULL;
+		return lun_refuse(error, file, target, lun, why);
 	}
 	if (lun->size && store_info(store)->size > lun->size)
 		log_info("target=%s lun=%u: %s keeps its %llu bytes, the configuration asks for "

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The verbs of portcullisctl that change a running portcullisd: each does what it says, and a mistake is told at once."""
+import os
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+import portcullis  # noqa: E402
+
+MADE = "iqn.2026-11.test:made"
+DONE, REFUSED, USAGE, UNREACHABLE = range(4)
+MIB = 1 << 20
+
+
+class Ctl:
+    def __init__(self, tap, daemon):
+        self.tap, self.daemon = tap, daemon
+
+    def __call__(self, *words):
+        done = subprocess.run([portcullis.binary("portcullisctl"), "--socket", self.daemon.socket, *words],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    def expect(self, code, part, *words):
+        """Exit code, and what stands on stdout (when done) or stderr."""
+        found = self(*words)
+        where = found[1] if code == DONE else found[2]
+        self.tap.ok(found[0] == code and part in where and (code == DONE) == (found[2] == ""),
+                    "%s: %s" % (" ".join(word.replace(self.daemon.directory, "DIR") for word in words),
+                                ("done", "refused", "a mistake", "")[code]), *found)
+
+
+def luns(daemon, name):
+    rows = daemon.control("ListTargets", {})[2]["Targets"]
+    return [(lun["LunNumber"], lun["SizeInBytes"], lun["ReadOnly"])
+            for row in rows if row["TargetName"] == name for lun in row["Luns"]]
+
+
+def test_targets(tap, ctl, daemon):
+    path = os.path.join(daemon.directory, "disk")
+    ctl.expect(DONE, MADE, "create-target", MADE, path, "--size", "4M", "--authentication", "chap")
+    tap.equal(luns(daemon, MADE), [(0, 4 * MIB, False)], "it is there")
+    ctl.expect(DONE, "larger", "resize-lun", MADE, "0", "8M")
+    ctl.expect(REFUSED, "not exist", "create-lun", MADE, "7", path + "2", "--size", "1M", "--read-only")
+    ctl.expect(DONE, "LUN", "create-lun", MADE, "7", path + "2", "--size", "1048576")
+    ctl.expect(DONE, "LUN", "delete-lun", MADE, "7")
+    ctl.expect(DONE, "LUN", "create-lun", MADE, "7", path + "2", "--read-only")
+    tap.equal(luns(daemon, MADE), [(0, 8 * MIB, False), (7, MIB, True)], "and as asked for")
+    ctl.expect(REFUSED, "only grows", "resize-lun", MADE, "0", "1M")
+    ctl.expect(REFUSED, "list-targets", "resize-lun", MADE, "9", "16M")
+    ctl.expect(REFUSED, "disk_directories", "create-lun", MADE, "8", "/etc/hostname")
+    ctl.expect(DONE, "changed", "set-read-only", daemon.arn(MADE), "0", "on")
+    tap.equal(luns(daemon, MADE), [(0, 8 * MIB, True), (7, MIB, True)], "a LUN is read-only")
+    ctl.expect(DONE, "deleted", "delete-lun", MADE, "7")
+    ctl.expect(DONE, "drained", "drain", MADE)
+    ctl.expect(DONE, "logins", "resume", MADE)
+    ctl.expect(REFUSED, "describe-chap", "close-session", MADE, portcullis.INITIATOR)
+    code, out, _ = ctl("config", "diff")
+    tap.ok(code == DONE and "targets[%s]" % MADE in out, "config diff shows it", out)
+    ctl.expect(REFUSED, "configuration file", "delete-target", portcullis.IQN)
+    ctl.expect(DONE, "deleted", "delete-target", MADE, "--force")
+    ctl.expect(DONE, "the same", "config", "diff")
+
+
+def test_configuration(tap, ctl, daemon):
+    code, text, _ = ctl("config", "show")
+    kept = os.path.join(daemon.directory, "kept.conf")
+    with open(kept, "w", encoding="utf-8") as file:
+        file.write(text)
+    tap.equal(code, DONE, "config show")
+    ctl.expect(DONE, "good", "config", "check", kept)
+    ctl.expect(DONE, "good", "config", "check")
+    ctl.expect(DONE, "reloaded", "config", "reload")
+    with open(kept, "a", encoding="utf-8") as file:
+        file.write("\ncolour = 1;\n")
+    ctl.expect(REFUSED, "colour", "config", "check", kept)
+    daemon.configure(daemon.text + "colour = 1;\n")
+    ctl.expect(REFUSED, "portcullis.conf:", "config", "reload")
+
+
+def test_mistakes(ctl):
+    for words, part in ((("config",), "no such verb"), (("config", "shown"), "no such verb"),
+                        (("resize-lun", MADE, "0"), "usage"), (("resize-lun", daemon_arn(ctl), "x", "8M"), "LUN"),
+                        (("resize-lun", daemon_arn(ctl), "0", "much"), "SIZE"),
+                        (("resize-lun", daemon_arn(ctl), "0", "-1"), "no such option"),
+                        (("set-read-only", daemon_arn(ctl), "0", "maybe"), "on"),
+                        (("drain", daemon_arn(ctl), "--force"), "does not take"),
+                        (("config", "check", "/no/where"), "/no/where")):
+        ctl.expect(USAGE, part, *words)
+
+
+def daemon_arn(ctl):
+    return ctl.daemon.arn()
+
+
+def main():
+    portcullis.require()
+    if not portcullis.binary("portcullisctl"):
+        portcullis.skip_all("portcullisctl is not built")
+    tap = portcullis.Tap()
+    with portcullis.Daemon(portcullis.config(control='disk_directories = [ "@DIR@" ];')) as daemon:
+        ctl = Ctl(tap, daemon)
+        test_targets(tap, ctl, daemon)
+        test_mistakes(ctl)
+        test_configuration(tap, ctl, daemon)
+    return tap.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
