@@ -288,9 +288,8 @@ static void count_login(struct connection *connection, struct iscsi_login_status
 static void host_command(void *owner, const struct scsi_task *task, uint32_t bytes, uint64_t began)
 {
 	const struct connection *connection = owner;
-	uint64_t now = clock_nanoseconds();
 
-	stats_command(connection->stats, task, bytes, now > began ? now - began : 0);
+	stats_command(connection->worker->stats, connection->stats, task, bytes, began);
 }
 
 static void host_event(void *owner, const struct iscsi_event *event)

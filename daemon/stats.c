@@ -2,6 +2,8 @@
 /* Counting, on the fast path: a command costs a few additions to memory that nobody else writes. */
 #include "daemon/stats.h"
 
+#include "daemon/clock.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,18 +113,31 @@ static struct stats_lun *lun_of(struct stats_target *target, const struct scsi_t
 	return lun;
 }
 
-void stats_command(struct stats_target *target, const struct scsi_task *task, uint32_t bytes,
-	uint64_t nanoseconds)
+void stats_settle(struct stats *stats, uint64_t now)
+{
+	for (unsigned i = 0; i < stats->ended_count; i++) {
+		const struct stats_ended *ended = &stats->ended[i];
+		const uint64_t time = now > ended->began ? now - ended->began : 0;
+		unsigned bucket = 0;
+		while (bucket < STATS_BUCKETS - 1 && time > stats_bounds[bucket])
+			bucket++;
+		add(&ended->lun->commands[ended->operation][bucket], 1);
+		add(&ended->lun->nanoseconds[ended->operation], time);
+	}
+	stats->ended_count = 0;
+}
+
+void stats_command(struct stats *stats, struct stats_target *target, const struct scsi_task *task,
+	uint32_t bytes, uint64_t began)
 {
 	struct stats_lun *lun = target ? lun_of(target, task) : NULL;
 	if (!lun)
 		return;
-	const enum stats_operation operation = operation_of(task->cdb[0]);
-	unsigned bucket = 0;
-	while (bucket < STATS_BUCKETS - 1 && nanoseconds > stats_bounds[bucket])
-		bucket++;
-	add(&lun->commands[operation][bucket], 1);
-	add(&lun->nanoseconds[operation], nanoseconds);
+	if (stats->ended_count == STATS_ENDED_MAX)
+		stats_settle(stats, clock_nanoseconds());
+	stats->ended[stats->ended_count++] = (struct stats_ended){
+		.lun = lun, .operation = operation_of(task->cdb[0]), .began = began
+	};
 	if (bytes)
 		add(task->direction == SCSI_DATA_OUT ? &lun->bytes_out : &lun->bytes_in, bytes);
 	if (task->status == SCSI_CHECK_CONDITION)

@@ -10,6 +10,7 @@
 #include "proto/scsi/scsi.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,9 +54,21 @@ struct stats_target {
 	_Atomic(struct stats_lun *) luns[SCSI_LUN_MAX + 1]; /* NULL: no command yet */
 };
 
+#define STATS_ENDED_MAX 64
+
+/* A command that has ended in this turn, before it is known when. */
+struct stats_ended {
+	struct stats_lun *lun;
+	enum stats_operation operation;
+	uint64_t began;
+};
+
 struct stats {
 	_Atomic(struct stats_target *) first;
 	stats_number turns; /* of the worker's loop */
+	/* The worker's own: one look at the clock serves all commands of a turn. */
+	struct stats_ended ended[STATS_ENDED_MAX];
+	unsigned ended_count;
 };
 
 /* NULL when out of memory. */
@@ -71,9 +84,19 @@ struct stats_target *stats_target(struct stats *stats, const char *name);
 void stats_login(struct stats_target *target, enum stats_login outcome);
 /* A session came (+1) or went (-1). */
 void stats_session(struct stats_target *target, int change);
-/* A command has ended; `bytes` of its data moved. Memory is taken at the first command of a LUN. */
-void stats_command(struct stats_target *target, const struct scsi_task *task, uint32_t bytes,
-	uint64_t nanoseconds);
+/*
+ * A command has ended that began at `began` (clock_nanoseconds()); `bytes` of its data moved. Its time
+ * is counted by stats_settle(). Memory is taken at the first command of a LUN.
+ */
+void stats_command(struct stats *stats, struct stats_target *target, const struct scsi_task *task,
+	uint32_t bytes, uint64_t began);
+/* Whether there are commands to settle. */
+static inline bool stats_unsettled(const struct stats *stats)
+{
+	return stats->ended_count > 0;
+}
+/* The commands that have ended did so `now`: just before their responses are sent. */
+void stats_settle(struct stats *stats, uint64_t now);
 /* A turn of the loop has ended. */
 void stats_turn(struct stats *stats);
 

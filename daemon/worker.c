@@ -118,6 +118,12 @@ static void worker_store_ready(evutil_socket_t fd, short what, void *context)
 	(void)fd, (void)what, (void)context;
 }
 
+static void worker_settle_stats(struct worker *worker)
+{
+	if (stats_unsettled(worker->stats))
+		stats_settle(worker->stats, clock_nanoseconds());
+}
+
 /* Whether there is more to do before the next wait. */
 static bool worker_turn(struct worker *worker)
 {
@@ -127,6 +133,7 @@ static bool worker_turn(struct worker *worker)
 
 	more = closing_step(worker, now) || more;
 	store_queue_flush(worker->engine.queue);
+	worker_settle_stats(worker);
 	/* Settling may make other connections dirty (a task returned, a session closed): they are for this turn too. */
 	struct connection *connection;
 	while ((connection = TAILQ_FIRST(&worker->dirty))) {
@@ -134,6 +141,7 @@ static bool worker_turn(struct worker *worker)
 		connection->is_dirty = false;
 		connection_settle(connection, now);
 	}
+	worker_settle_stats(worker);
 	store_queue_flush(worker->engine.queue);
 	return more;
 }

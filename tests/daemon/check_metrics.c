@@ -45,7 +45,8 @@ START_TEST(commands_are_told_apart)
 	struct stats *stats = stats_new();
 	struct stats_target *target = stats_target(stats, "a");
 	const struct scsi_task task = { .cdb = { operations[_i].opcode }, .unit = SOME_UNIT };
-	stats_command(target, &task, 0, 1);
+	stats_command(stats, target, &task, 0, 1);
+	stats_settle(stats, 2);
 	const struct stats_lun *lun = stats_lun_of(target, 0);
 	for (unsigned i = 0; i < STATS_OPERATIONS; i++)
 		ck_assert_uint_eq(stats_read(&lun->commands[i][0]), i == operations[_i].operation);
@@ -60,11 +61,15 @@ START_TEST(times_find_their_bucket)
 	struct stats_target *target = stats_target(stats, "a");
 	const struct scsi_task task = { .cdb = { 0x28 }, .unit = SOME_UNIT };
 	const uint64_t bound = _i < STATS_BUCKETS - 1 ? stats_bounds[_i] : UINT64_C(1) << 60;
-	stats_command(target, &task, 0, bound);
+	stats_command(stats, target, &task, 0, 5);
+	ck_assert(stats_unsettled(stats));
+	stats_settle(stats, 5 + bound);
+	ck_assert(!stats_unsettled(stats));
 	ck_assert_uint_eq(stats_read(&stats_lun_of(target, 0)->commands[STATS_READ][_i]), 1);
 	ck_assert_uint_eq(stats_read(&stats_lun_of(target, 0)->nanoseconds[STATS_READ]), bound);
 	if (_i < STATS_BUCKETS - 1) {
-		stats_command(target, &task, 0, bound + 1);
+		stats_command(stats, target, &task, 0, 5);
+		stats_settle(stats, 5 + bound + 1);
 		ck_assert_uint_eq(
 			stats_read(&stats_lun_of(target, 0)->commands[STATS_READ][_i + 1]), 1);
 	}
@@ -108,7 +113,7 @@ START_TEST(outcomes_are_counted)
 {
 	struct stats *stats = stats_new();
 	struct stats_target *target = stats_target(stats, "a");
-	stats_command(target, &outcomes[_i].task, 7, 1);
+	stats_command(stats, target, &outcomes[_i].task, 7, 1);
 	for (unsigned i = 0; i <= STATS_NO_LUN; i++)
 		ck_assert_int_eq(stats_lun_of(target, i) != NULL, i == outcomes[_i].lun);
 	const struct stats_lun *lun = stats_lun_of(target, outcomes[_i].lun);
@@ -117,6 +122,23 @@ START_TEST(outcomes_are_counted)
 	ck_assert_uint_eq(stats_read(&lun->refused), outcomes[_i].refused);
 	ck_assert_uint_eq(stats_read(&lun->bytes_in), outcomes[_i].in);
 	ck_assert_uint_eq(stats_read(&lun->bytes_out), outcomes[_i].out);
+	stats_free(stats);
+}
+END_TEST
+
+/* A turn may end more commands than there are places, and a clock that is behind makes no huge time. */
+START_TEST(every_command_of_a_turn_is_counted)
+{
+	struct stats *stats = stats_new();
+	struct stats_target *target = stats_target(stats, "a");
+	const struct scsi_task task = { .cdb = { 0x28 }, .unit = SOME_UNIT };
+	for (unsigned i = 0; i < 3 * STATS_ENDED_MAX + 1; i++)
+		stats_command(stats, target, &task, 0, UINT64_MAX);
+	stats_settle(stats, 0);
+	stats_settle(stats, 0);
+	const struct stats_lun *lun = stats_lun_of(target, 0);
+	ck_assert_uint_eq(stats_read(&lun->commands[STATS_READ][0]), 3 * STATS_ENDED_MAX + 1);
+	ck_assert_uint_eq(stats_read(&lun->nanoseconds[STATS_READ]), 0);
 	stats_free(stats);
 }
 END_TEST
@@ -142,7 +164,8 @@ START_TEST(targets_are_kept_by_name)
 	/* What could not get memory counts nothing. */
 	stats_session(NULL, 1);
 	stats_login(NULL, STATS_LOGIN_ACCEPTED);
-	stats_command(NULL, &(struct scsi_task){ 0 }, 1, 1);
+	stats_command(stats, NULL, &(struct scsi_task){ 0 }, 1, 1);
+	ck_assert(!stats_unsettled(stats));
 	stats_free(stats);
 	stats_free(NULL);
 }
@@ -159,7 +182,9 @@ static void *count_many(void *context)
 		const struct scsi_task task = { .cdb = { 0x28 },
 			.unit = SOME_UNIT,
 			.lun = (uint64_t)(i % SCSI_LUN_MAX) << 48 };
-		stats_command(stats_target(stats, name), &task, 512, i);
+		stats_command(stats, stats_target(stats, name), &task, 512, i);
+		if (i % 7 == 0)
+			stats_settle(stats, i);
 	}
 	return NULL;
 }
@@ -188,6 +213,7 @@ START_TEST(reading_disturbs_nobody)
 		last = now;
 	}
 	pthread_join(writer, NULL);
+	stats_settle(stats, ROUNDS);
 	ck_assert_uint_eq(count_all(stats), ROUNDS);
 	stats_free(stats);
 }
@@ -298,6 +324,7 @@ int main(void)
 	tcase_add_rows(tcase, commands_are_told_apart, operations);
 	tcase_add_loop_test(tcase, times_find_their_bucket, 0, STATS_BUCKETS);
 	tcase_add_rows(tcase, outcomes_are_counted, outcomes);
+	tcase_add_test(tcase, every_command_of_a_turn_is_counted);
 	tcase_add_test(tcase, targets_are_kept_by_name);
 	tcase_add_test(tcase, reading_disturbs_nobody);
 	suite_add_tcase(suite, tcase);
