@@ -155,41 +155,47 @@ static void wrong_unsolicited_amount(struct transcript *t)
 	ck_assert_uint_eq(the_double.executed, 0);
 }
 
-/* One Data-Out that answers an R2T of 4096 bytes at 0 wrongly; all are followed by a right end. */
+/* One Data-Out that answers an R2T of 4096 bytes at 0 wrongly; the next would be right but for it. */
 static void wrong_solicited(struct transcript *t)
 {
 	static const struct {
-		uint32_t data_sn, offset, length;
+		struct {
+			uint32_t data_sn, offset, length;
+		} first, second;
 		bool final;
 	} wrong[] = {
-		{ 1, 0, 1024, false },   /* DataSN from 1 */
-		{ 0, 1, 1023, false },   /* offset + 1 */
-		{ 0, 512, 1024, false }, /* a gap */
-		{ 0, 0xffffff00, 256, false },
-		{ 0, 0, 4097, false }, /* too much */
-		{ 0, 0, 1024, true },  /* F too early */
-		{ 0xffffffff, 0, 4, false },
+		{ { 1, 0, 1024 }, { 2, 1024, 3072 }, false }, /* DataSN from 1 */
+		{ { 0xffffffff, 0, 1024 }, { 0, 1024, 3072 }, false },
+		{ { 0, 0, 1024 }, { 2, 1024, 3072 }, false },  /* a DataSN left out */
+		{ { 0, 0, 1024 }, { 0, 1024, 3072 }, false },  /* twice the same */
+		{ { 0, 1, 1023 }, { 1, 1024, 3072 }, false },  /* offset + 1 */
+		{ { 0, 512, 512 }, { 1, 1024, 3072 }, false }, /* a gap */
+		{ { 0, 0, 1024 }, { 1, 1000, 3096 }, false },  /* the same bytes again */
+		{ { 0, 0xffffff00, 256 }, { 1, 0, 4096 }, false },
+		{ { 0, 0, 4096 }, { 1, 4096, 4 }, false }, /* one word too many */
+		{ { 0, 0, 8000 }, { 1, 8000, 0 }, false }, /* far too much: beyond its buffer too */
+		{ { 0, 0, 1024 }, { 0, 0, 0 }, true },     /* F too early */
 	};
 	const uint8_t *data = new_data();
 
 	for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		uint8_t bhs[BHS_SIZE] = { OP_DATA_OUT, wrong[i].final ? FINAL : 0 };
-		uint32_t itt = put_write(t, 0, 16, data, 0, true);
+		uint32_t itt = put_write(t, 0, 8, data, 0, true);
 		const struct wire_pdu *r2t = expect(t, OP_R2T);
 
-		put_be64(bhs + BHS_LUN, 0);
 		put_be32(bhs + BHS_ITT, itt);
 		put_be32(bhs + BHS_TTT, r2t->ttt);
-		put_be32(bhs + BHS_DATA_SN, wrong[i].data_sn);
-		put_be32(bhs + BHS_OFFSET, wrong[i].offset);
-		put_pdu(t, bhs, data, wrong[i].length);
+		put_be32(bhs + BHS_DATA_SN, wrong[i].first.data_sn);
+		put_be32(bhs + BHS_OFFSET, wrong[i].first.offset);
+		put_pdu(t, bhs, data, wrong[i].first.length);
 		if (wrong[i].final) {
 			t->tasks[t->task_count - 1].outstanding = 0;
 		} else {
 			expect_nothing(t);
-			put_data_out(t, itt, r2t->ttt, 1, 4000, data, 96, true);
+			put_data_out(t, itt, r2t->ttt, wrong[i].second.data_sn,
+				wrong[i].second.offset, data, wrong[i].second.length, true);
 		}
-		must_leave(expect_sense(t, itt, SENSE_NOT_ENOUGH_UNSOLICITED_DATA), 'U', 8192);
+		must_leave(expect_sense(t, itt, SENSE_NOT_ENOUGH_UNSOLICITED_DATA), 'U', 4096);
 		expect_nothing(t);
 	}
 	must_be_untouched(0, 8192);
@@ -376,6 +382,88 @@ static void largest(struct transcript *t)
 	must_be_written(0, 512);
 }
 
+/* --- buffer memory: the budget of a connection --- */
+
+static void adjust_budget(struct iscsi_parameters *parameters)
+{
+	parameters->initiator_max_recv = parameters->max_burst_length = 1 << 20;
+	parameters->target_max_recv = 65536;
+	parameters->first_burst_length = 8192;
+}
+
+/* Writes beyond the budget get their R2T in their turn, and keep what they already have. */
+static void writes_wait_for_memory(struct transcript *t)
+{
+	const uint8_t *data = new_data();
+	const struct wire_pdu *r2t[20];
+	uint32_t tags[20];
+
+	for (unsigned i = 0; i < 20; i++)
+		tags[i] = put_write(t, 0, 2048, data, i < 18 ? 512 : 8192, true); /* 1 MiB each */
+	for (unsigned i = 0; i < 16; i++)
+		r2t[i] = expect(t, OP_R2T);
+	expect_nothing(t);
+	ck_assert_uint_eq(t->conn->buffered, BUFFER_BUDGET);
+	ck_assert_uint_le(
+		buffer_bytes_in_use(t->worker.buffers), BUFFER_BUDGET + COMMAND_WINDOW * 8192);
+	/* What needs no memory of the budget goes past them; a read waits behind. */
+	uint32_t small = put_write(t, 4096, 1, data, 512, true);
+	expect_good(t, small);
+	uint32_t read = put_read(t, 8192, 1);
+	expect_nothing(t);
+	for (unsigned i = 0; i < 20; i++) {
+		if (get_be32(r2t[i]->bhs + BHS_OFFSET) != (i < 18 ? 512u : 8192u))
+			ck_abort_msg("R2T %u begins elsewhere", i);
+		put_solicited(t, r2t[i], data, 65536);
+		expect_good(t, tags[i]);
+		if (i + 16 < 20)
+			r2t[i + 16] = expect(t, OP_R2T);
+		else if (i == 4)
+			expect_read(t, read, 8192, 512);
+	}
+	must_be_written(0, 1 << 20);
+	ck_assert_uint_eq(t->conn->buffered, 0);
+}
+
+/*
+ * A write that announced less than its CDB takes needs a larger buffer than the one it got at first: while
+ * it waits it holds nothing of the budget, or several of them would wait for each other for ever.
+ */
+static void larger_after_all(struct transcript *t)
+{
+	const uint8_t *data = new_data();
+	uint8_t bhs[BHS_SIZE];
+	uint32_t tags[16];
+
+	for (unsigned i = 0; i < 16; i++) {
+		tags[i] = new_write(t, bhs, 0, 4096); /* 2 MiB */
+		put_be32(bhs + BHS_EDTL, 1 << 20);
+		put_command(t, bhs, data, 512);
+	}
+	for (unsigned done = 0; done < 16; done++) {
+		const struct wire_pdu *r2t = expect(t, OP_R2T);
+		ck_assert_uint_eq(get_be32(r2t->bhs + BHS_OFFSET), 512);
+		put_solicited(t, r2t, data, 65536);
+		/* The next R2Ts are already here, or come with the memory that this one gives back. */
+		deliver(t);
+		while (t->wire.pdus[t->wire.taken]->opcode == OP_R2T) {
+			put_solicited(t, expect(t, OP_R2T), data, 65536);
+			deliver(t);
+		}
+		const struct wire_pdu *pdu = expect(t, OP_SCSI_RESPONSE);
+		must_leave(pdu, 'O', 1 << 20);
+		while (done + 1 < 16 && t->wire.taken < t->wire.pdu_count &&
+			t->wire.pdus[t->wire.taken]->opcode == OP_SCSI_RESPONSE) {
+			expect(t, OP_SCSI_RESPONSE);
+			done++;
+		}
+	}
+	(void)tags;
+	expect_nothing(t);
+	must_be_written(0, 1 << 20);
+	ck_assert_uint_eq(t->conn->buffered, 0);
+}
+
 static const struct scenario scenarios[] = {
 	{ "[DATA-01] R2T alone", .run = write_by_r2t, .adjust = adjust_r2t_only },
 	{ "[DATA-01] [DATA-03] immediate data", .run = write_immediate,
@@ -398,6 +486,9 @@ static const struct scenario scenarios[] = {
 	{ "[DATA-09] reads in odd pieces", .run = reads, .adjust = adjust_odd },
 	{ "[DATA-09] [ERR-01] a big read in small pieces", .run = big_read,
 		.adjust = adjust_least },
+	{ "[SEQ-10] writes wait for memory", .run = writes_wait_for_memory,
+		.adjust = adjust_budget },
+	{ "[RES-05] larger than announced", .run = larger_after_all, .adjust = adjust_budget },
 	{ "[DATA-17] the largest of all", .run = largest, .adjust = adjust_largest },
 };
 

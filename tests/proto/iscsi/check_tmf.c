@@ -246,6 +246,39 @@ static void set_waits(struct transcript *t)
 	must_be_untouched(0, 8192);
 }
 
+static void set_waits_for_commands(struct transcript *t)
+{
+	uint8_t missing[BHS_SIZE];
+	uint32_t read = new_read(t, missing, 100, 1);
+	uint32_t tmf = put_tmf(t, CLEAR_SET, RESERVED_TAG, 0);
+
+	expect_nothing(t);
+	put_command(t, missing, NULL, 0);
+	expect_read(t, read, 100, 512);
+	expect_tmf(t, tmf, 0);
+}
+
+/* A reset from elsewhere, while data for one of the tasks is half received. */
+static void reset_amid_data(struct transcript *t)
+{
+	struct iscsi_management management = { .function = LU_RESET, .lun = 0, .holds = 1 };
+	const uint8_t *data = new_data();
+	uint32_t write = put_write(t, 0, 8, data, 0, true);
+	const struct wire_pdu *r2t = expect(t, OP_R2T);
+
+	put_data_out(t, write, r2t->ttt, 0, 0, data, 4096, true);
+	t->count -= 3000;
+	deliver(t);
+	iscsi_conn_manage(t->conn, &management, t->now);
+	forget(t, write);
+	ck_assert_uint_eq(buffer_bytes_in_use(t->worker.buffers), 0);
+	put_bytes(t, data, 3000);
+	ck_assert_uint_eq(expect(t, OP_NOP_IN)->ttt, RESERVED_TAG);
+	expect_nothing(t);
+	must_be_untouched(0, 4096);
+	expect_read(t, put_read(t, 1, 1), 1, 512);
+}
+
 /* [TMF-08]: but not for ever. */
 static void set_waits_no_longer(struct transcript *t)
 {
@@ -509,6 +542,8 @@ static const struct scenario scenarios[] = {
 	{ "[TMF-05] abort on another LUN", .run = abort_other_lun },
 	{ "[TMF-06] scope of ABORT TASK SET", .run = abort_set_scope },
 	{ "[TMF-07] waits for commands and data", .run = set_waits },
+	{ "[TMF-07] waits for commands alone", .run = set_waits_for_commands },
+	{ "[TMF-10] a reset amid data", .run = reset_amid_data },
 	{ "[TMF-08] waits no longer", .run = set_waits_no_longer },
 	{ "[TMF-07] waits for unsolicited data", .run = unsolicited_is_waited_for,
 		.adjust = adjust_unsolicited },
