@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""The request → reply cases of the API (cases.json) against a real portcullisd over its control
-socket: cases 1..23 as they stand, each with the state it speaks of, and what a reply must hold
-beyond its status. Case 24 (signatures) is the TCP endpoint's, case 25 (a failing store) needs a
-fault and stands with the state tests."""
+"""The request → reply cases of the API (cases.json) against a real portcullisd, as they stand, each with the state
+it speaks of, and what a reply must hold beyond its status: over its control socket all but 24 (signatures), and all
+of them over TCP and over TLS."""
+import datetime
 import json
 import os
 import re
+import resource
+import shutil
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 import portcullis  # noqa: E402
+import signed  # noqa: E402
 
 PAIR = portcullis.INITIATOR
 OTHER = "iqn.1993-08.org.debian:01:other"
@@ -75,15 +78,55 @@ def secrets_of(case):
     return [text for name, text in case["input"].items() if name.startswith("Secret")]
 
 
-def run(tap, daemon, case):
-    name = "case %d: %s" % (case["n"], case["name"])
+def asker(daemon, endpoint, case):
+    """How a case's request is sent: a function of operation and members."""
+    options = case["options"]
+    if not endpoint:
+        return daemon.control
+    how = {"sign": "nosign" not in options}
+    if "ak" in options:
+        how["key"] = options["ak"]
+    if "sk" in options:
+        how["secret"] = options["sk"]
+    if "when" in options:  # 20 minutes old, in the words of the case
+        how["when"] = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=20)
+    if "tamper" in options:
+        how["tamper"] = lambda body: body.replace(b"111111111111", b"111111111112")
+    return lambda operation, members: endpoint.control(operation, members, **how)
+
+
+class FullDisk:
+    """While it lasts, the daemon can write no byte to any file: case 25."""
+
+    def __init__(self, daemon):
+        self.pid = daemon.process.pid
+
+    def __enter__(self):
+        self.before = resource.prlimit(self.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (0, self.before[1]))
+
+    def __exit__(self, *unused):
+        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, self.before)
+
+
+def send(daemon, endpoint, case, operation, members):
+    ask = asker(daemon, endpoint, case)
+    if case["n"] != 25:
+        return ask(operation, members)
+    with FullDisk(daemon):
+        return ask(operation, members)
+
+
+def run(tap, daemon, endpoint, case):
+    name = "%s, case %d: %s" % (endpoint.url if endpoint else "socket", case["n"], case["name"])
+    name = re.sub(r":\d+,", ",", name)  # a free port is another each time
     prepare(daemon, case["n"])
     before = records(daemon)
     members = case["input"]
     if isinstance(members, str):  # bytes, one per character
         members = members.encode("latin-1")
     operation = case["options"].get("target", case["operation"])
-    status, headers, reply = daemon.control(operation, members)
+    status, headers, reply = send(daemon, endpoint, case, operation, members)
     expect = case["expect"]
     tap.ok(status == expect["status"] and right_body(case, reply, before), name, status, reply)
     tap.ok(headers["Content-Type"] == "application/x-amz-json-1.1"
@@ -94,21 +137,40 @@ def run(tap, daemon, case):
         tap.ok(not any(secret in text for secret in secrets_of(case)), name + ": no secret echoed")
 
 
+def check_log(tap, daemon, cases, who):
+    log = daemon.log()
+    leaked = {s for case in cases for s in secrets_of(case) + [signed.SECRET] if s in log}
+    tap.ok(not leaked, "no secret in the log", leaked)
+    tap.ok(re.search(who + r".*operation=\S+UpdateChapCredentials outcome=done", log), "the log names who asked", log)
+
+
 def main():
     portcullis.require()
     tap = portcullis.Tap()
     with open(os.path.join(HERE, "cases.json"), encoding="utf-8") as file:
-        cases = [case for case in json.load(file) if case["n"] <= 23]
+        cases = json.load(file)
+    tap.equal(len(cases), 34, "all cases are there")
     with portcullis.Daemon() as daemon:
-        for case in cases:
-            run(tap, daemon, case)
-        log = daemon.log()
-        leaked = {s for case in cases for s in secrets_of(case) if s in log}
-        tap.ok(not leaked, "no secret in the log", leaked)
-        tap.ok(re.search(r"UpdateChapCredentials.*uid=%d " % os.getuid(), log)
-               or re.search(r"uid=%d .*UpdateChapCredentials" % os.getuid(), log),
-               "the log names who asked", log)
+        unsigned = [case for case in cases if case["n"] != 24]
+        for case in unsigned:
+            run(tap, daemon, None, case)
+        check_log(tap, daemon, unsigned, "uid=%d " % os.getuid())
         tap.equal(daemon.stop(), 0, "the daemon ends well")
+    for tls in (False, True):
+        if tls and not shutil.which("openssl"):
+            tap.skip("the cases over TLS", "openssl is not installed")
+            continue
+        with portcullis.Daemon(start=False) as daemon:
+            trust = signed.make_authority(daemon.directory) if tls else None
+            if tls:
+                signed.make_certificate(daemon.directory, "cases")
+            daemon.configure(signed.configuration(daemon.directory, tls))
+            daemon.start()
+            endpoint = signed.Endpoint(daemon, trust)
+            for case in cases:
+                run(tap, daemon, endpoint, case)
+            check_log(tap, daemon, cases, "access_key=%s peer=127.0.0.1:" % signed.KEY)
+            tap.equal(daemon.stop(), 0, "the daemon ends well")
     return tap.finish()
 
 

@@ -215,13 +215,26 @@ class Daemon:
 
 def exchange(connection, operation, members):
     """One operation on an http.client connection that stays open: (status, headers, reply)."""
-    if "." not in operation:
-        operation = (OWN_PREFIX if operation in OWN_OPERATIONS else AWS_PREFIX) + operation
+    return reply_to(connection, body_of(members), {"X-Amz-Target": full_name(operation),
+                                                   "Content-Type": "application/x-amz-json-1.1"})
+
+
+def full_name(operation):
+    """An operation's name with its prefix, which it may have already."""
+    if "." in operation:
+        return operation
+    return (OWN_PREFIX if operation in OWN_OPERATIONS else AWS_PREFIX) + operation
+
+
+def body_of(members):
+    """The bytes of a request: a dict as JSON, bytes and str as they are."""
     body = members if isinstance(members, (bytes, str)) else json.dumps(members)
-    if isinstance(body, str):
-        body = body.encode("utf-8")
-    connection.request("POST", "/", body, {"X-Amz-Target": operation,
-                                           "Content-Type": "application/x-amz-json-1.1"})
+    return body.encode("utf-8") if isinstance(body, str) else body
+
+
+def reply_to(connection, body, headers):
+    """One POST on an http.client connection that stays open: (status, headers, reply)."""
+    connection.request("POST", "/", body, headers)
     reply = connection.getresponse()
     data = reply.read()
     try:
