@@ -77,7 +77,7 @@ static const struct {
 		"Check your AWS Secret Access Key and signing method." },
 	[API_SIGNATURE_EXPIRED] = { 400, "InvalidSignatureException", NULL, "" },
 	[API_ACCESS_DENIED] = { 400, "AccessDeniedException", NULL,
-		"The access key is read-only, and this operation is not." },
+		"The access key is read-only: this operation is not for it." },
 };
 
 #define TARGET_ARN(is_required)                                                                    \
