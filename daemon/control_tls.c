@@ -10,6 +10,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Never ask on a terminal. */
 static int no_passphrase(char *text, int size, int writing, void *context)
@@ -18,10 +19,12 @@ static int no_passphrase(char *text, int size, int writing, void *context)
 	return -1;
 }
 
-/* One line from OpenSSL's queue, which is emptied. */
+/* One line from OpenSSL's queue, which is emptied: the oldest error is nearest to the cause. */
 static int refuse(const char *file, char error[CONFIG_ERROR_SIZE])
 {
-	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+	const unsigned long code = ERR_peek_error();
+	const char *reason = ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code))
+						    : ERR_reason_error_string(code);
 	snprintf(error, CONFIG_ERROR_SIZE, "%.320s: %s", file, reason ? reason : "cannot be used");
 	ERR_clear_error();
 	return -1;

@@ -4,8 +4,8 @@ dist_check_SCRIPTS += tests/daemon/test_reload.py tests/daemon/test_live.py
 TESTS += tests/daemon/test_reload.py tests/daemon/test_live.py
 dist_check_SCRIPTS += tests/daemon/test_start_stop.py tests/daemon/test_peer_gone.py
 TESTS += tests/daemon/test_start_stop.py tests/daemon/test_peer_gone.py
-dist_check_SCRIPTS += tests/daemon/test_cases.py tests/daemon/test_control.py
-TESTS += tests/daemon/test_cases.py tests/daemon/test_control.py
+dist_check_SCRIPTS += tests/daemon/test_cases.py tests/daemon/test_control.py tests/daemon/test_endpoint.py
+TESTS += tests/daemon/test_cases.py tests/daemon/test_control.py tests/daemon/test_endpoint.py
 
 dist_check_SCRIPTS += tests/daemon/test_metrics.py
 TESTS += tests/daemon/test_metrics.py
@@ -13,7 +13,7 @@ TESTS += tests/daemon/test_metrics.py
 if HAVE_CHECK
 CONTROL_TESTS = tests/daemon/check_api tests/daemon/check_api_rotation tests/daemon/check_api_input tests/daemon/check_api_volume \
 	tests/daemon/check_control \
-	tests/daemon/check_control_client tests/daemon/check_control_socket
+	tests/daemon/check_control_client tests/daemon/check_control_guard tests/daemon/check_control_socket
 check_PROGRAMS += $(CONTROL_TESTS)
 TESTS += $(CONTROL_TESTS)
 endif
@@ -47,6 +47,10 @@ tests_daemon_check_control_client_SOURCES = tests/daemon/check_control_client.c 
 tests_daemon_check_control_client_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
 tests_daemon_check_control_client_CFLAGS = $(TEST_CFLAGS)
 tests_daemon_check_control_client_LDADD = $(CONTROL_TEST_LIBS)
+tests_daemon_check_control_guard_SOURCES = tests/daemon/check_control_guard.c $(CONTROL_WIRE)
+tests_daemon_check_control_guard_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
+tests_daemon_check_control_guard_CFLAGS = $(TEST_CFLAGS)
+tests_daemon_check_control_guard_LDADD = $(CONTROL_TEST_LIBS)
 tests_daemon_check_control_socket_SOURCES = tests/daemon/check_control_socket.c $(CONTROL_WIRE)
 tests_daemon_check_control_socket_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
 tests_daemon_check_control_socket_CFLAGS = $(TEST_CFLAGS)
