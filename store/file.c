@@ -11,13 +11,15 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #define PAGE               4096u
-#define INLINE_WRITE_MAX   (1u << 20) /* bytes: copying more holds a worker up */
-#define INLINE_WRITE_SLOW  4000000u   /* ns: a write that took longer met a device */
+#define INLINE_WRITE_MAX   (1u << 20)  /* bytes: copying more holds a worker up */
+#define INLINE_WRITE_SLOW  4000000u    /* ns: a write that took longer may have met a device */
+#define INLINE_WRITE_WATCH 1000000000u /* ns after one: whether the next ones wait is looked at */
 #define INLINE_WRITE_PAUSE 16u /* times the slow write's time: at most 1/17 of a worker is lost */
 
 enum file_step {
@@ -102,11 +104,32 @@ static bool may_write_inline(const struct file_store *file, const struct store_r
 	return file->in_memory || (request->offset | request->length) % PAGE == 0;
 }
 
+/* How often this thread has given the processor away by itself: it waited. */
+static long waits(void)
+{
+	struct rusage usage = { .ru_nvcsw = 0 };
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_nvcsw;
+}
+
+void file_write_was_slow(struct file_store *file, uint64_t took, uint64_t end, bool waited)
+{
+	uint64_t until = end;
+	if (waited) {
+		until = end + INLINE_WRITE_PAUSE * took;
+		atomic_store_explicit(&file->queued_until, until, memory_order_relaxed);
+	}
+	atomic_store_explicit(
+		&file->watched_until, until + INLINE_WRITE_WATCH, memory_order_relaxed);
+}
+
 static void write_inline(struct file_store *file, struct store_request *request)
 {
 	uint64_t start = file->in_memory ? 0 : now_ns();
 	if (start < atomic_load_explicit(&file->queued_until, memory_order_relaxed))
 		return;
+	bool watched = start < atomic_load_explicit(&file->watched_until, memory_order_relaxed);
+	long before = watched ? waits() : 0;
 	ssize_t put = pwrite(
 		file->fd, request->buffer, (size_t)request->length, (off_t)request->offset);
 	if (put > 0)
@@ -115,8 +138,7 @@ static void write_inline(struct file_store *file, struct store_request *request)
 		return;
 	uint64_t end = now_ns();
 	if (end - start > INLINE_WRITE_SLOW)
-		atomic_store_explicit(&file->queued_until, end + INLINE_WRITE_PAUSE * (end - start),
-			memory_order_relaxed);
+		file_write_was_slow(file, end - start, end, watched && waits() != before);
 }
 
 static enum store_step submit_write(struct file_store *file, struct store_request *request)

@@ -15,7 +15,9 @@ struct file_store {
 	bool nowait;      /* reads can say "only if cached" (RWF_NOWAIT) */
 	void *zeros;      /* FILE_ZEROS_SIZE bytes, page aligned, read-only */
 	atomic_bool lost; /* written data was lost, and not every FLUSH that should know does */
-	_Atomic uint64_t queued_until; /* monotonic ns: inline writes were slow, so none before */
+	_Atomic uint64_t queued_until; /* monotonic ns: inline writes waited, so none before */
+	_Atomic uint64_t
+		watched_until; /* likewise: one was slow, so whether they wait is watched */
 };
 
 #define FILE_ZEROS_SIZE (1u << 20)
@@ -29,6 +31,13 @@ static inline struct file_store *file_of(const struct store *store)
 bool file_open(
 	struct store *store, const struct store_config *config, char error[STORE_ERROR_SIZE]);
 void file_close(struct store *store);
+/*
+ * An inline write took `took` ns until `end`. It has met a device, or other programs had the
+ * processor meanwhile; `waited` = known to be the first. Only that is a reason to write through the
+ * queue for a while, at several times the cost; telling them apart costs two system calls a write,
+ * so it is done only while there is a suspicion: until `watched_until`.
+ */
+void file_write_was_slow(struct file_store *file, uint64_t took, uint64_t end, bool waited);
 /* As store_operations.grow. */
 bool file_grow(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE]);
 

@@ -331,6 +331,22 @@ START_TEST(slow_inline_writes_go_to_the_queue)
 }
 END_TEST
 
+/* A slow write alone is only a suspicion: the processor may have been elsewhere. */
+START_TEST(only_a_write_that_waited_sends_others_to_the_queue)
+{
+	struct rig rig;
+	open_path(&rig, "image", true, 0);
+	struct file_store *file = file_of(rig.store);
+	file_write_was_slow(file, 5000000, 1000, false);
+	ck_assert_uint_eq(file->queued_until, 0);
+	ck_assert_uint_gt(file->watched_until, 1000);
+	file_write_was_slow(file, 5000000, 2000, true);
+	ck_assert_uint_ge(file->queued_until, 2000 + 5 * 5000000);
+	ck_assert_uint_gt(file->watched_until, file->queued_until);
+	rig_close(&rig);
+}
+END_TEST
+
 int main(void)
 {
 	rig_prepare();
@@ -353,6 +369,7 @@ int main(void)
 	tcase_add_rows(tcase, results_lead_to_the_next_step, scripts);
 	tcase_add_test(tcase, an_error_taken_by_fua_reaches_the_next_flush);
 	tcase_add_test(tcase, slow_inline_writes_go_to_the_queue);
+	tcase_add_test(tcase, only_a_write_that_waited_sends_others_to_the_queue);
 	suite_add_tcase(suite, tcase);
 	return rig_main(suite);
 }
