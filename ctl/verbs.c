@@ -219,8 +219,10 @@ const struct ctl_verb ctl_verbs[] = {
 		.argument_min = 1,
 		.argument_max = 1,
 		.takes = { ARGUMENT_TARGET },
-		.summary = "close a target's sessions and let nobody log in until resume",
-		.text = TARGET_TEXT "\n\nOver restarts too.\n",
+		.summary = "have a target's sessions log out and let nobody log in until resume",
+		.text = TARGET_TEXT
+		"\n"
+		"Over restarts too. Sessions that do not log out within 5 seconds are closed.\n",
 		.done = "drained; resume lets initiators in again.",
 	},
 	{

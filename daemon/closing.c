@@ -37,11 +37,12 @@ static bool closing_concerns(const struct closing *closing, const struct connect
 		return true;
 	if (entry->target != whom->target)
 		return false;
-	if (!whom->initiator)
-		return entry->generation < whom->before;
 	if (whom->present)
 		return connection->entered <= closing->entered &&
-		       strcmp(entry->identity->initiator, whom->initiator) == 0;
+		       (!whom->initiator ||
+			       strcmp(entry->identity->initiator, whom->initiator) == 0);
+	if (!whom->initiator)
+		return entry->generation < whom->before;
 	return entry->credential != 0 && entry->credential < whom->before &&
 	       strcmp(entry->identity->initiator, whom->initiator) == 0;
 }
@@ -57,12 +58,25 @@ void closing_note_shut(struct worker *worker, struct connection *connection)
 	}
 }
 
+/* Puts it among those to be closed; one that is to be asked already may be told instead. */
+static void closing_mark(struct worker *worker, struct connection *connection, enum iscsi_close how)
+{
+	if (!connection->is_to_close || how > connection->close_how)
+		connection->close_how = how;
+	if (!connection->is_to_close) {
+		connection->is_to_close = true;
+		TAILQ_INSERT_TAIL(&worker->to_close, connection, close_link);
+	}
+}
+
 /* Counts whom it concerns at once; they are closed a few per turn. */
 static void closing_begin(struct mail *mail, void *receiver)
 {
 	struct closing *closing = (struct closing *)mail;
 	struct worker *worker = receiver;
 	struct connection *connection;
+	enum iscsi_close how = closing->closure->whom.politely ? ISCSI_CLOSE_REQUESTED
+							       : ISCSI_CLOSE_CLEAN;
 
 	worker->draining = worker->draining || !closing->closure->whom.target;
 	closing->entered = worker->entered;
@@ -72,10 +86,7 @@ static void closing_begin(struct mail *mail, void *receiver)
 		if (connection->is_shut || !closing_concerns(closing, connection))
 			continue;
 		closing->left++;
-		if (!connection->is_to_close) {
-			connection->is_to_close = true;
-			TAILQ_INSERT_TAIL(&worker->to_close, connection, close_link);
-		}
+		closing_mark(worker, connection, how);
 	}
 	atomic_fetch_add(&closing->closure->sessions, (unsigned)closing->left);
 	if (closing->left == 0)
@@ -108,7 +119,7 @@ bool closing_step(struct worker *worker, uint64_t now)
 			return false;
 		TAILQ_REMOVE(&worker->to_close, connection, close_link);
 		connection->is_to_close = false;
-		connection_close(connection, ISCSI_CLOSE_CLEAN, now);
+		connection_close(connection, connection->close_how, now);
 	}
 	return !TAILQ_EMPTY(&worker->to_close);
 }

@@ -26,7 +26,8 @@ struct workers;
 struct closing_whom {
 	struct target *target; /* NULL: whatever target, and connections that have named none */
 	const char *initiator; /* NULL: whoever; else only this one, by what it proved */
-	bool present; /* with `initiator`: all that it has now, whatever it proved; no later ones */
+	bool present;          /* all that there are now, whatever they proved; no later ones */
+	bool politely;   /* Normal sessions are asked to log out, and closed when they do not */
 	uint64_t before; /* generations of sets, or of the records proved, older than this */
 };
 
@@ -54,7 +55,7 @@ struct closure {
 
 /*
  * Main thread. `closure->done` is called there when no session that it concerns is left
- * (K3): what makes a session one must not come true for any other from now on. 0, or -1 when out of memory (then
+ * (K3): what makes a session one must not come true for any other from now on, unless `present`. 0, or -1 when out of memory (then
  * nothing was closed). `closure` and the name in `whom` are borrowed until done.
  */
 int closing_begin_all(

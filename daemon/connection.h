@@ -36,6 +36,7 @@ struct connection {
 	uint64_t admission_until; /* a login held by WAIT: when it is refused */
 	struct event readable, writable, timer;
 
+	enum iscsi_close close_how; /* when `is_to_close` */
 	uint64_t entered; /* its number among its worker's logins that have named a target */
 	struct session_entry entry;
 	struct credential_set *credentials; /* the reference that login_begin took */

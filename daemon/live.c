@@ -153,7 +153,8 @@ static void change_end(struct live_change *change, enum live_result result)
 	}
 	overlay_free(change->overlay);
 	free(change->closure);
-	jobs_end(&change->job);
+	if (!change->out_of_row)
+		jobs_end(&change->job);
 	if (change->kind == LIVE_RELOAD) {
 		change->live->place.reloaded(change->live->place.context);
 		notify_reloaded();
@@ -199,7 +200,7 @@ static void drain_closed(struct closure *closure)
 	change_end(change, LIVE_DONE);
 }
 
-/* No login begins any more; who is logged in is closed as K5 says. */
+/* No login begins any more; who is logged in is asked to log out. That may take its time: others have their turn. */
 static void drain_begin(struct live_change *change)
 {
 	struct live *live = change->live;
@@ -215,9 +216,13 @@ static void drain_begin(struct live_change *change)
 		return;
 	}
 	*change->closure = (struct closure){ .done = drain_closed, .context = change };
-	const struct closing_whom all = { .target = target, .before = UINT64_MAX };
-	if (closing_begin_all(live->place.workers, change->closure, &all) < 0)
+	const struct closing_whom all = { .target = target, .present = true, .politely = true };
+	if (closing_begin_all(live->place.workers, change->closure, &all) < 0) {
 		change_end(change, LIVE_FAILED);
+		return;
+	}
+	change->out_of_row = true;
+	jobs_end(&change->job);
 }
 
 /* It runs: the running configuration and the overlay are the new ones. */
@@ -557,6 +562,10 @@ static void change_run(struct job *job)
 		result = check_in_force(change);
 	if (result == LIVE_DONE && overlay_store(change->live, change->overlay) < 0)
 		result = LIVE_FAILED;
+	if (result == LIVE_SAME && change->kind == LIVE_DRAIN && change->flag) {
+		drain_begin(change); /* sessions may be left of the first one */
+		return;
+	}
 	if (result != LIVE_DONE) {
 		change_end(change, result);
 		return;

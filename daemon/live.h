@@ -64,6 +64,7 @@ struct live_change {
 	bool holds;              /* a deletion: its target takes no login */
 	struct closure *closure;
 	bool undoing;
+	bool out_of_row; /* a drain: it waits for sessions, the next change need not */
 };
 
 /*

@@ -16,6 +16,7 @@ static const uint32_t delays[TIMERS] = {
 	[TIMER_PEER] = 60000,
 	[TIMER_DATA] = 60000,
 	[TIMER_TASKS] = 1000,
+	[TIMER_LOGOUT] = ISCSI_LOGOUT_SECONDS * 1000,
 	[TIMER_CLOSE] = 2000,
 };
 #define CLOSING_OUTPUT_MS 2000u /* what a peer has to take our last words */
@@ -144,6 +145,12 @@ static void output_stuck(struct iscsi_conn *conn, uint64_t now)
 	conn_enter(conn, ISCSI_PHASE_RESET, now);
 }
 
+static void logout_late(struct iscsi_conn *conn, uint64_t now)
+{
+	conn_event(conn, ISCSI_EVENT_TIMEOUT, 0, "the logout that was asked for");
+	iscsi_conn_close(conn, ISCSI_CLOSE_CLEAN, now);
+}
+
 static void close_finish(struct iscsi_conn *conn, uint64_t now)
 {
 	full_farewell(conn, now);
@@ -164,6 +171,7 @@ void iscsi_conn_tick(struct iscsi_conn *conn, uint64_t now)
 		[TIMER_PEER] = peer_silent,
 		[TIMER_DATA] = data_late,
 		[TIMER_TASKS] = tmf_late,
+		[TIMER_LOGOUT] = logout_late,
 		[TIMER_CLOSE] = close_late,
 	};
 
@@ -229,6 +237,12 @@ void iscsi_conn_close(struct iscsi_conn *conn, enum iscsi_close how, uint64_t no
 
 	if (how == ISCSI_CLOSE_REINSTATED || conn->identity.discovery || !in_service) {
 		conn_enter(conn, ISCSI_PHASE_FINISHED, now);
+	} else if (how == ISCSI_CLOSE_REQUESTED && conn->phase == ISCSI_PHASE_FULL) {
+		/* The first request's time is not prolonged. */
+		if (conn->timers[TIMER_LOGOUT] == ISCSI_NO_DEADLINE) {
+			full_request_logout(conn, now);
+			conn_arm(conn, TIMER_LOGOUT, now);
+		}
 	} else if (conn->phase == ISCSI_PHASE_FULL) {
 		conn_enter(conn, ISCSI_PHASE_CLOSING, now);
 		input_end(conn);

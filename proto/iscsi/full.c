@@ -8,6 +8,7 @@
 #define BHS_CID         20 /* Logout Request */
 #define BHS_ASYNC_EVENT 36
 #define BHS_TIME2WAIT   40 /* Logout Response */
+#define BHS_PARAMETER3  42 /* Asynchronous Message */
 
 typedef void header_handler(struct iscsi_conn *, const struct iscsi_pdu *, uint64_t);
 typedef void data_handler(struct iscsi_conn *, const struct iscsi_pdu *, bool, uint64_t);
@@ -269,17 +270,32 @@ bool full_is_quiet(const struct iscsi_conn *conn)
 	return !tmf_owes(conn);
 }
 
-void full_farewell(struct iscsi_conn *conn, uint64_t now)
+/* --- Asynchronous Message, section 11.9 --- */
+
+enum async_event { LOGOUT_REQUEST = 1, SESSION_DROP = 3 };
+
+static void send_async(
+	struct iscsi_conn *conn, enum async_event event, uint16_t parameter3, uint64_t now)
 {
-	enum { SESSION_DROP = 3 };
 	uint8_t bhs[BHS_SIZE] = { OP_ASYNC_MESSAGE, FINAL };
 
 	if (conn->identity.discovery)
 		return;
 	put_be32(bhs + BHS_ITT, RESERVED_TAG);
-	bhs[BHS_ASYNC_EVENT] = SESSION_DROP;
+	bhs[BHS_ASYNC_EVENT] = (uint8_t)event;
+	put_be16(bhs + BHS_PARAMETER3, parameter3);
 	conn_stamp(conn, bhs, true);
 	(void)conn_send(conn, bhs, NULL, 0, now);
+}
+
+void full_farewell(struct iscsi_conn *conn, uint64_t now)
+{
+	send_async(conn, SESSION_DROP, 0, now);
+}
+
+void full_request_logout(struct iscsi_conn *conn, uint64_t now)
+{
+	send_async(conn, LOGOUT_REQUEST, ISCSI_LOGOUT_SECONDS, now);
 }
 
 void full_end(struct iscsi_conn *conn)

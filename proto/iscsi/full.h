@@ -99,6 +99,8 @@ void full_drop_incomplete(struct iscsi_conn *conn);
 bool full_is_quiet(const struct iscsi_conn *conn);
 /* Async event 3 as the last PDU of a Normal session in full feature phase. */
 void full_farewell(struct iscsi_conn *conn, uint64_t now);
+/* Async event 1: such a session is asked to log out; commands go on being served meanwhile. */
+void full_request_logout(struct iscsi_conn *conn, uint64_t now);
 /* All tasks end without a response; those in the store are fenced. */
 void full_end(struct iscsi_conn *conn);
 /* TIMER_PEER: pings, or gives the peer up. */

@@ -83,11 +83,15 @@ bool iscsi_conn_busy(const struct iscsi_conn *conn);
 void iscsi_conn_admission(struct iscsi_conn *conn, enum iscsi_admission answer,
 	const struct iscsi_grant *grant, uint64_t now);
 
+#define ISCSI_LOGOUT_SECONDS 5u /* Parameter3 of Async event 1 */
+
 enum iscsi_close {
+	ISCSI_CLOSE_REQUESTED, /* section 11.9.1: Async event 1; CLEAN if no Logout comes in ISCSI_LOGOUT_SECONDS.
+	                          Without a Normal session in full feature phase: as CLEAN at once */
 	ISCSI_CLOSE_CLEAN, /* K5: complete commands finish, Async event 3 (full feature, not discovery), FIN */
 	ISCSI_CLOSE_REINSTATED, /* section 6.3.5: all tasks end without a response, FIN */
 };
-/* Begins to close, in any phase; a connection already closing goes on as it is (REINSTATED hurries a CLEAN one). */
+/* Begins to close, in any phase; a connection already closing goes on as it is, but a later way hurries an earlier one. */
 void iscsi_conn_close(struct iscsi_conn *conn, enum iscsi_close how, uint64_t now);
 /* Applies a function of this or another session to this connection's tasks. */
 void iscsi_conn_manage(struct iscsi_conn *conn, struct iscsi_management *management, uint64_t now);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Live operations: targets and LUNs are created, grown, changed, drained and deleted while the daemon serves; what was
+"""Live operations: targets and LUNs are created, grown, changed and deleted while the daemon serves; what was
 made so survives a restart, and the configuration file wins for what it names. [SCSI-21 SCSI-20 ASY-02]
 """
 import os
@@ -177,22 +177,6 @@ def file_wins(daemon, tap, ask):
     ask.refused("InvalidParameters", "of a text that is none", "CheckConfiguration", Configuration="targets = (")
 
 
-def drain(daemon, tap, ask):
-    session = log_in(daemon, MADE)
-    other = log_in(daemon, NAMED)
-    reply = ask.done("a target is drained", "DrainTarget", MADE)
-    tap.ok(reply.get("SessionsClosed") == 1 and session.rest()[0][-1].opcode == initiator.ASYNC, "its session is closed", reply)
-    tap.equal((attempt(daemon, MADE), other.read10(0, 1)[0]), (0x0301, 0), "nobody logs in; others notice nothing")
-    ask.done("again is no error", "DrainTarget", MADE)
-    daemon.kill()
-    daemon.start()
-    tap.equal(attempt(daemon, MADE), 0x0301, "also after a restart")
-    ask.done("it is resumed", "ResumeTarget", MADE)
-    tap.equal(attempt(daemon, MADE), 0, "and takes logins")
-    ask.done("again is no error", "ResumeTarget", MADE)
-    ask.refused("TargetNotFound", "refused: no such target", "DrainTarget", MADE + "9")
-
-
 def close_session(daemon, tap, ask):
     one = log_in(daemon, MADE)
     other = initiator.Session(*daemon.portals[0], target=MADE, name=HOST + "-other").login()
@@ -263,7 +247,7 @@ def main():
     tap = portcullis.Tap()
     with portcullis.Daemon(configuration(named())) as daemon:
         ask = Asker(daemon, tap)
-        for step in (make_target, change_luns, survive, file_wins, drain, close_session,
+        for step in (make_target, change_luns, survive, file_wins, close_session,
                      beside_a_broken_one, deletions):
             step(daemon, tap, ask)
         broken(daemon, tap)

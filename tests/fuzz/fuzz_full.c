@@ -62,6 +62,8 @@ static void happen(uint32_t dice)
 		iscsi_conn_close(t.conn, ISCSI_CLOSE_CLEAN, t.now);
 	else if (which == 60 && (dice >> 16) % 8 == 0)
 		iscsi_conn_close(t.conn, ISCSI_CLOSE_REINSTATED, t.now);
+	else if (which == 62)
+		iscsi_conn_close(t.conn, ISCSI_CLOSE_REQUESTED, t.now);
 	else if (which == 61 && (dice >> 16) % 8 == 0)
 		iscsi_conn_lost(t.conn, t.now);
 	else

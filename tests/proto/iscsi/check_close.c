@@ -269,6 +269,137 @@ static void lost(struct transcript *t)
 	ck_assert_int_eq(iscsi_conn_output(t->conn, &vector, 1), 0);
 }
 
+/* --- the logout that we ask for, section 11.9.1 --- */
+
+/* Asks; the request must be the next PDU. */
+static void request_logout(struct transcript *t)
+{
+	iscsi_conn_close(t->conn, ISCSI_CLOSE_REQUESTED, t->now);
+	const struct wire_pdu *pdu = expect(t, OP_ASYNC_MESSAGE);
+	ck_assert_uint_eq(pdu->bhs[36], 1);
+	ck_assert_uint_eq(get_be16(pdu->bhs + 42), 5); /* [CRED-05] */
+	ck_assert_int_eq(t->conn->phase, ISCSI_PHASE_FULL);
+}
+
+static void logout_as_asked(struct transcript *t, uint8_t reason, uint16_t cid)
+{
+	const uint8_t *data = new_data();
+
+	the_double.pending = true;
+	uint32_t read = put_read(t, 1, 1);
+	uint32_t write = put_write(t, 100, 16, data, 0, true);
+	const struct wire_pdu *r2t = expect(t, OP_R2T);
+	request_logout(t);
+	the_double.pending = false;
+	/* What was accepted is finished, and a peer that is not ready yet is served on. */
+	double_finish_all();
+	expect_read(t, read, 1, 512);
+	put_solicited(t, r2t, data, 4096);
+	r2t = expect(t, OP_R2T);
+	put_solicited(t, r2t, data, 4096);
+	expect_good(t, write);
+	pass(t, 4000);
+	expect_read(t, put_read(t, 2, 1), 2, 512);
+	logout(t, reason, cid, 0);
+	expect_finished(t, false); /* nothing behind the Logout Response, not even event 3 */
+	ck_assert(has_event(t, ISCSI_EVENT_LOGGED_OUT, NULL));
+	ck_assert(!has_event(t, ISCSI_EVENT_TIMEOUT, NULL));
+	ck_assert_uint_eq(iscsi_conn_deadline(t->conn), ISCSI_NO_DEADLINE);
+	must_be_written(100, 8192);
+}
+
+static void logout_of_session(struct transcript *t)
+{
+	logout_as_asked(t, 0, 0);
+}
+
+static void logout_of_connection(struct transcript *t)
+{
+	logout_as_asked(t, 1, 7);
+}
+
+/* Linux answers no R2T any more once it logs out: the response must not wait for that. */
+static void logout_amid_write(struct transcript *t)
+{
+	(void)put_write(t, 0, 16, new_data(), 0, true);
+	expect(t, OP_R2T);
+	request_logout(t);
+	logout(t, 0, 0, 0);
+	expect_finished(t, false);
+	must_be_untouched(0, 8192);
+}
+
+/* One that cannot be had is no logout: the time goes on. */
+static void logout_refused(struct transcript *t)
+{
+	request_logout(t);
+	logout(t, 2, 7, 2);
+	pass(t, 4999);
+	expect_read(t, put_read(t, 1, 1), 1, 512);
+	pass(t, 1);
+	expect_finished(t, true);
+}
+
+static void request_ignored(struct transcript *t)
+{
+	request_logout(t);
+	uint64_t deadline = iscsi_conn_deadline(t->conn);
+	ck_assert_uint_eq(deadline, t->now + 5000);
+	pass(t, 3000);
+	/* Asked again it is not told again, nor is its time prolonged. */
+	iscsi_conn_close(t->conn, ISCSI_CLOSE_REQUESTED, t->now);
+	expect_nothing(t);
+	ck_assert_uint_eq(iscsi_conn_deadline(t->conn), deadline);
+	the_double.pending = true;
+	uint32_t read = put_read(t, 3, 1);
+	deliver(t);
+	pass(t, 2000);
+	ck_assert(has_event(t, ISCSI_EVENT_TIMEOUT, "logout"));
+	ck_assert_int_eq(t->conn->phase, ISCSI_PHASE_CLOSING);
+	put_logout(t, 0, 0); /* too late */
+	double_finish();
+	expect_read(t, read, 3, 512);
+	expect_finished(t, true); /* [ASY-03] [ASY-07] */
+}
+
+/* A hard cut (K3) does not wait for the logout. */
+static void request_hurried(struct transcript *t)
+{
+	request_logout(t);
+	close_now(t);
+	expect_finished(t, true);
+	iscsi_conn_close(t->conn, ISCSI_CLOSE_REQUESTED, t->now);
+	expect_nothing(t);
+	ck_assert(!has_event(t, ISCSI_EVENT_TIMEOUT, NULL));
+}
+
+static void request_reinstated(struct transcript *t)
+{
+	request_logout(t);
+	iscsi_conn_close(t->conn, ISCSI_CLOSE_REINSTATED, t->now);
+	expect_finished(t, false);
+	ck_assert_uint_eq(iscsi_conn_deadline(t->conn), ISCSI_NO_DEADLINE);
+}
+
+static void request_while_closing(struct transcript *t)
+{
+	the_double.pending = true;
+	uint32_t read = put_read(t, 1, 1);
+	deliver(t);
+	close_now(t);
+	iscsi_conn_close(t->conn, ISCSI_CLOSE_REQUESTED, t->now);
+	expect_nothing(t);
+	double_finish();
+	expect_read(t, read, 1, 512);
+	expect_finished(t, true);
+}
+
+static void request_discovery(struct transcript *t)
+{
+	iscsi_conn_close(t->conn, ISCSI_CLOSE_REQUESTED, t->now);
+	expect_finished(t, false);
+}
+
 /* --- deadlines --- */
 
 static void output_deadline(struct transcript *t)
@@ -426,6 +557,16 @@ static const struct scenario scenarios[] = {
 	{ "[SES-03] [SES-04] [CRED-14] reinstated", .run = reinstated },
 	{ "a clean close that is hurried", .run = hurried },
 	{ "clean close amid data", .run = close_amid_data },
+	{ "[ASY-03] [OUT-06] asked to log out: the session", .run = logout_of_session },
+	{ "[ASY-03] [OUT-06] asked to log out: the connection", .run = logout_of_connection },
+	{ "[CRED-05] [OUT-02] asked to log out amid a write", .run = logout_amid_write },
+	{ "[OUT-03] asked to log out: not by recovery", .run = logout_refused },
+	{ "[ASY-03] [ASY-07] asked to log out in vain", .run = request_ignored },
+	{ "[CRED-01] a hard cut amid the wait for a logout", .run = request_hurried },
+	{ "[SES-03] reinstated amid the wait for a logout", .run = request_reinstated },
+	{ "asked to log out while closing", .run = request_while_closing },
+	{ "[TEXT-10] discovery is not asked to log out", .run = request_discovery,
+		.discovery = true },
 	{ "[SES-07] [SES-08] lost", .run = lost },
 	{ "[CRED-06] output deadline", .run = output_deadline },
 	{ "backpressure", .run = backpressure, .adjust = adjust_large },

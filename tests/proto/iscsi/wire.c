@@ -104,7 +104,8 @@ static void check_unasked(const struct wire_pdu *pdu)
 
 	must(pdu->itt == RESERVED_TAG && bhs[1] == FINAL); /* [ASY-01] */
 	if (pdu->opcode == OP_ASYNC_MESSAGE) {
-		must(pdu->length == 0 && bhs[36] == 3 && get_be64(bhs + 40) == 0);
+		must(pdu->length == 0 && (bhs[36] == 1 || bhs[36] == 3));    /* [ASY-05] [ASY-06] */
+		must(get_be64(bhs + 40) == (bhs[36] == 1 ? 5ull << 32 : 0)); /* [ASY-03] [ASY-04] */
 	} else {
 		must(pdu->length >= BHS_SIZE && pdu->length <= 8192);
 		must(bhs[2] >= 0x02 && bhs[2] <= 0x0c && bhs[2] != 0x0b); /* [ERR-05] */
@@ -156,7 +157,7 @@ static void judge(struct wire *wire, const struct wire_pdu *pdu)
 	if (wire->in_full)
 		must(pdu->length <= wire->conn->parameters.initiator_max_recv);
 	check_numbers(wire, pdu);
-	if (pdu->opcode == OP_ASYNC_MESSAGE ||
+	if ((pdu->opcode == OP_ASYNC_MESSAGE && pdu->bhs[36] == 3) ||
 		(pdu->opcode == OP_LOGOUT_RESPONSE && pdu->bhs[2] == 0))
 		wire->last_word = true;
 	if (pdu->opcode == OP_LOGIN_RESPONSE && (pdu->bhs[1] & 0x83) == 0x83)
