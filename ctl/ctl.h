@@ -49,7 +49,21 @@ enum ctl_argument {
 	ARGUMENT_SIZE,       /* SizeInBytes, of "512M" or bytes */
 	ARGUMENT_ON_OFF,     /* ReadOnly */
 	ARGUMENT_FILE,       /* Configuration: the text of a file */
+	ARGUMENT_VERB,       /* a word of a verb; no member */
+	ARGUMENT_KINDS,
 };
+
+/* Under which title the help lists a verb. */
+enum ctl_group {
+	GROUP_TARGETS,
+	GROUP_CHAP,
+	GROUP_SESSIONS,
+	GROUP_CONFIGURATION,
+	GROUP_HELP,
+	GROUPS
+};
+
+struct ctl_command;
 
 /* One verb: what it takes, what it asks of the daemon, and how the answer looks to people. */
 struct ctl_verb {
@@ -57,16 +71,19 @@ struct ctl_verb {
 	const char *operation; /* X-Amz-Target */
 	const char *arguments; /* as the help shows them */
 	size_t argument_min, argument_max;
-	enum ctl_argument takes[ARGUMENT_MAX]; /* none given: a target, then an initiator */
-	unsigned options;    /* bits 1u << enum ctl_option, beside those that every verb takes */
-	const char *summary; /* one line */
-	const char *text;    /* the help's body */
-	const char *list;    /* the reply's member to print as a table; NULL: print `done` */
+	enum ctl_argument takes[ARGUMENT_MAX];
+	unsigned options; /* bits 1u << enum ctl_option, beside those that every verb takes */
+	enum ctl_group group;
+	const char *summary;                              /* one line */
+	const char *text;                                 /* the help's body */
+	const char *example;                              /* the words after "portcullisctl " */
+	enum ctl_exit (*run)(const struct ctl_command *); /* NULL: one request, and its answer */
+	const char *list; /* the reply's member to print as a table; NULL: print `done` */
 	const struct print_column *columns;
 	size_t column_count;
 	const char *empty;       /* instead of a table without rows */
 	const char *text_member; /* the reply's member to print as it is */
-	const char *done; /* printed after "INITIATOR on TARGET: ", or after the first argument */
+	const char *done;        /* printed after the first argument, or "INITIATOR on TARGET: " */
 };
 
 extern const struct ctl_verb ctl_verbs[];
@@ -84,6 +101,23 @@ static inline bool ctl_given(const struct ctl_command *command, enum ctl_option 
 	return command->options[option] != NULL;
 }
 
+/* An option: one table serves the parser, the help and the completion. */
+struct ctl_option_row {
+	const char *name;
+	const char *value; /* as the help shows it; NULL: takes none */
+	const char *help;  /* NULL: not shown */
+};
+extern const struct ctl_option_row ctl_options[OPTION_COUNT];
+/* Those that every verb takes, as bits. */
+#define COMMON_OPTIONS                                                                             \
+	(1u << OPTION_SOCKET | 1u << OPTION_JSON | 1u << OPTION_HELP | 1u << OPTION_VERSION |      \
+		1u << OPTION_SECRET | 1u << OPTION_TARGET_SECRET)
+
+/*
+ * The verb of one word or two ("config show") at `words`, of which there are `count`, and how many of
+ * them it took; NULL if there is none.
+ */
+const struct ctl_verb *ctl_find_verb(const char *const *words, size_t count, size_t *taken);
 /*
  * Parses argv. 0, or -1 after one line on stderr that says what is wrong and where help is; a
  * value that may be a secret is never repeated there.
@@ -91,6 +125,8 @@ static inline bool ctl_given(const struct ctl_command *command, enum ctl_option 
 int ctl_parse(int argc, char **argv, struct ctl_command *command);
 /* Prints the help of `verb`, or of the whole program for NULL, to stdout. */
 void ctl_help(const struct ctl_verb *verb);
+/* `help VERB`. */
+enum ctl_exit ctl_help_run(const struct ctl_command *command);
 /* One line on stderr, after the program's name. */
 void ctl_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Asks the daemon and prints. Returns the exit code. */

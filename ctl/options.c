@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The command line: one table of options, read by the parser and by the help. Options may stand
- * before or after the verb.
+ * The command line: one table of options, read by the parser, the help and the completion. Options
+ * may stand before or after the verb.
  */
 #include "ctl/ctl.h"
 
@@ -10,19 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Those that every verb takes. */
-#define COMMON_OPTIONS                                                                             \
-	(1u << OPTION_SOCKET | 1u << OPTION_JSON | 1u << OPTION_HELP | 1u << OPTION_VERSION |      \
-		1u << OPTION_SECRET | 1u << OPTION_TARGET_SECRET)
-
-struct option_row {
-	const char *name;
-	const char *value; /* as the help shows it; NULL: takes none */
-	const char *help;  /* NULL: not shown */
-};
-
 /* The last two are known only to be refused: getopt would take --secret for an abbreviation. */
-static const struct option_row rows[OPTION_COUNT] = {
+const struct ctl_option_row ctl_options[OPTION_COUNT] = {
 	[OPTION_SOCKET] = { "socket", "PATH",
 		"the daemon's control socket (default /run/portcullis/control.sock)" },
 	[OPTION_JSON] = { "json", NULL, "print the daemon's answer as it is, for scripts" },
@@ -57,16 +46,15 @@ void ctl_complain(const char *format, ...)
 	fputc('\n', stderr);
 }
 
-/* A verb is one word, or two ("config show"): *words of those at `argv`, which ends with NULL. */
-static const struct ctl_verb *find_verb(char **argv, int *words)
+const struct ctl_verb *ctl_find_verb(const char *const *words, size_t count, size_t *taken)
 {
-	for (size_t i = 0; i < ctl_verb_count; i++) {
+	for (size_t i = 0; count && i < ctl_verb_count; i++) {
 		const char *name = ctl_verbs[i].name;
 		size_t first = strcspn(name, " ");
-		if (strlen(argv[0]) != first || strncmp(argv[0], name, first) != 0)
+		if (strlen(words[0]) != first || strncmp(words[0], name, first) != 0)
 			continue;
-		*words = name[first] ? 2 : 1;
-		if (!name[first] || (argv[1] && strcmp(argv[1], name + first + 1) == 0))
+		*taken = name[first] ? 2 : 1;
+		if (!name[first] || (count > 1 && strcmp(words[1], name + first + 1) == 0))
 			return &ctl_verbs[i];
 	}
 	return NULL;
@@ -94,8 +82,8 @@ static int parse_options(int argc, char **argv, struct ctl_command *command)
 	int found;
 
 	for (int i = 0; i < OPTION_COUNT; i++) {
-		longs[i].name = rows[i].name;
-		longs[i].has_arg = rows[i].value ? required_argument : no_argument;
+		longs[i].name = ctl_options[i].name;
+		longs[i].has_arg = ctl_options[i].value ? required_argument : no_argument;
 		longs[i].val = i;
 	}
 	opterr = 0;
@@ -107,7 +95,7 @@ static int parse_options(int argc, char **argv, struct ctl_command *command)
 		if (found == OPTION_SECRET || found == OPTION_TARGET_SECRET) {
 			ctl_complain("--%s: a secret on the command line is seen by every user of "
 				     "this host; use --%s-file FILE",
-				rows[found].name, rows[found].name);
+				ctl_options[found].name, ctl_options[found].name);
 			return -1;
 		}
 		command->options[found] = optarg ? optarg : "";
@@ -121,7 +109,8 @@ static int check_options(const struct ctl_command *command)
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		unsigned taken = COMMON_OPTIONS | command->verb->options;
 		if (command->options[i] && !(taken & 1u << i)) {
-			ctl_complain("%s does not take --%s", command->verb->name, rows[i].name);
+			ctl_complain(
+				"%s does not take --%s", command->verb->name, ctl_options[i].name);
 			return -1;
 		}
 	}
@@ -134,13 +123,14 @@ static int parse(int argc, char **argv, struct ctl_command *command)
 	if (parse_options(argc, argv, command) != 0)
 		return -1;
 	if (optind < argc) {
-		int words_of_verb = 1;
-		command->verb = find_verb(argv + optind, &words_of_verb);
+		size_t taken = 1;
+		command->verb = ctl_find_verb(
+			(const char *const *)argv + optind, (size_t)(argc - optind), &taken);
 		if (!command->verb) {
 			ctl_complain("%s: no such verb", argv[optind]);
 			return -1;
 		}
-		optind += words_of_verb;
+		optind += (int)taken;
 	}
 	/* Help is given whatever else is missing. */
 	if (ctl_given(command, OPTION_HELP) || ctl_given(command, OPTION_VERSION))
@@ -168,37 +158,4 @@ int ctl_parse(int argc, char **argv, struct ctl_command *command)
 	fprintf(stderr, "Try: portcullisctl %s%s--help\n", command->verb ? command->verb->name : "",
 		command->verb ? " " : "");
 	return -1;
-}
-
-/* The options among `which`, under a title; nothing if there are none. */
-static void help_options(const char *title, unsigned which)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < OPTION_COUNT; i++) {
-		if (!(which & 1u << i) || !rows[i].help)
-			continue;
-		if (!any)
-			printf("\n%s:\n", title);
-		any = true;
-		printf("  --%s%s%s\n        %s\n", rows[i].name, rows[i].value ? " " : "",
-			rows[i].value ? rows[i].value : "", rows[i].help);
-	}
-}
-
-void ctl_help(const struct ctl_verb *verb)
-{
-	if (verb) {
-		printf("Usage: portcullisctl %s [OPTION...] %s\n\n%s.\n\n%s", verb->name,
-			verb->arguments, verb->summary, verb->text);
-		help_options("Options of this verb", verb->options);
-	} else {
-		printf("Usage: portcullisctl [--socket PATH] [--json] VERB ...\n\n"
-		       "Looks after the targets of a running portcullisd.\n\nVerbs:\n");
-		for (size_t i = 0; i < ctl_verb_count; i++)
-			printf("  %-16s %s\n", ctl_verbs[i].name, ctl_verbs[i].summary);
-	}
-	help_options("Options", COMMON_OPTIONS);
-	printf("\nExit status: 0 done, 1 refused by the daemon, 2 usage, 3 daemon not "
-	       "reachable.\n");
 }

@@ -68,8 +68,7 @@ static enum ctl_exit report_refusal(const struct ctl_verb *verb, const struct ht
 	const char *type = text_of(reply->body, "__type");
 	const char *code = text_of(json_object_get(reply->body, "error"), "errorCode");
 	const char *advice = advice_of(code, type);
-	bool says_all = strcmp(code, "InvalidParameters") == 0 &&
-			(verb->takes[0] || verb->argument_max == 0);
+	bool says_all = strcmp(code, "InvalidParameters") == 0 && !takes_secrets(verb);
 
 	text_escape(message, sizeof(message), text, strlen(text));
 	ctl_complain("%s (%s%s%s)", message[0] ? message : "refused", type[0] ? type : "HTTP error",
@@ -172,22 +171,13 @@ static enum ctl_exit add_name(
 	return CTL_USAGE;
 }
 
-/* What the verb takes at that place; a target and an initiator unless it says otherwise. */
-static enum ctl_argument kind_of(const struct ctl_verb *verb, size_t place)
-{
-	static const enum ctl_argument usual[ARGUMENT_MAX] = { ARGUMENT_TARGET,
-		ARGUMENT_INITIATOR };
-
-	return verb->takes[0] ? verb->takes[place] : usual[place];
-}
-
 static enum ctl_exit add_arguments(const struct ctl_command *command, json_t *request)
 {
 	enum ctl_exit result = CTL_DONE;
 
 	for (size_t i = 0; result == CTL_DONE && i < ARGUMENT_MAX && command->arguments[i]; i++) {
 		const char *text = command->arguments[i];
-		enum ctl_argument kind = kind_of(command->verb, i);
+		enum ctl_argument kind = command->verb->takes[i];
 		if (kind == ARGUMENT_TARGET)
 			result = add_target(command, text, request);
 		else if (kind == ARGUMENT_INITIATOR)
@@ -271,7 +261,7 @@ static enum ctl_exit print_reply(const struct ctl_command *command, const struct
 		printf("%.*s\n", (int)reply->length, reply->text);
 	} else if (verb->text_member) {
 		fputs(text_of(reply->body, verb->text_member), stdout);
-	} else if (!verb->list && (verb->takes[0] || !command->arguments[1])) {
+	} else if (!verb->list && verb->takes[1] != ARGUMENT_INITIATOR) {
 		char what[MESSAGE_SIZE];
 		const char *first = command->arguments[0] ? command->arguments[0] : "configuration";
 		printf("%s: %s\n", text_escape(what, sizeof(what), first, strlen(first)),
@@ -299,6 +289,9 @@ static enum ctl_exit print_reply(const struct ctl_command *command, const struct
 
 enum ctl_exit ctl_run(const struct ctl_command *command)
 {
+	if (command->verb->run)
+		return command->verb->run(command);
+
 	json_t *request = json_object();
 	struct http_reply reply = { 0 };
 	enum ctl_exit result = add_arguments(command, request);

@@ -9,7 +9,8 @@
 #define WITH(option)   (1u << (option))
 #define COLUMNS(array) .columns = (array), .column_count = sizeof(array) / sizeof((array)[0])
 
-#define TARGET_TEXT "TARGET is a target's IQN or its ARN; list-targets shows both."
+#define IQN  "iqn.1997-05.com.amazon:myvolume"
+#define HOST "iqn.1993-08.org.debian:01:host7"
 
 /* Members of AWS's ChapInfo. */
 static const struct print_column credential_columns[] = {
@@ -60,181 +61,23 @@ static const struct print_column difference_columns[] = {
 	{ "RUNNING", "Running", PRINT_TEXT },
 };
 
-#define LUN_TEXT                                                                                   \
-	"PATH is \"memory:\", or lies directly in one of control.disk_directories; a file that\n"  \
-	"does not exist is made with --size. What is made survives a restart.\n"
-
-/* In the order in which the help shows them. Texts are wrapped for 80 columns. */
+/* Each group in the order in which the help shows it. Texts are wrapped for 80 columns. */
 const struct ctl_verb ctl_verbs[] = {
-	{
-		.name = "update-chap",
-		.operation = AWS("UpdateChapCredentials"),
-		.arguments = "TARGET INITIATOR",
-		.argument_min = 2,
-		.argument_max = 2,
-		.options = WITH(OPTION_SECRET_FILE) | WITH(OPTION_TARGET_SECRET_FILE) |
-			   WITH(OPTION_MUTUAL),
-		.summary = "set the CHAP secrets of an initiator and close the target's sessions",
-		.text = TARGET_TEXT
-		"\n"
-		"INITIATOR is the initiator's IQN; it is its CHAP user name too.\n"
-		"\n"
-		"Replaces the pair's whole record: without a target's secret the pair becomes\n"
-		"one-way. Secrets are 12 to 16 bytes of UTF-8, and the two must differ. They are\n"
-		"asked for twice on the terminal unless they come from a file or from stdin.\n"
-		"\n"
-		"When the command returns, the record is on the disk and every session of the\n"
-		"target is closed. Running initiators log in again with the secret they know,\n"
-		"and are refused until theirs is changed too (portcullisctl(1), INITIATORS).\n",
-		.done = "CHAP credentials are set; the target's sessions are closed.",
-	},
-	{
-		.name = "describe-chap",
-		.operation = AWS("DescribeChapCredentials"),
-		.arguments = "TARGET",
-		.argument_min = 1,
-		.argument_max = 1,
-		.options = WITH(OPTION_SHOW_SECRETS),
-		.summary = "show which initiators have credentials on a target",
-		.text = TARGET_TEXT
-		"\n"
-		"\n"
-		"Secrets are shown as \"set\" or \"none\" unless --show-secrets is given. With\n"
-		"--json they are always in clear, as the daemon answers.\n",
-		.list = "ChapCredentials",
-		COLUMNS(credential_columns),
-		.empty = "No initiator has credentials on this target.",
-	},
-	{
-		.name = "delete-chap",
-		.operation = AWS("DeleteChapCredentials"),
-		.arguments = "TARGET INITIATOR",
-		.argument_min = 2,
-		.argument_max = 2,
-		.summary = "remove an initiator's credentials and close the target's sessions",
-		.text = TARGET_TEXT "\n"
-				    "INITIATOR is the initiator's IQN.\n"
-				    "\n"
-				    "Removing the last credentials of a target with authentication "
-				    "\"auto\" opens it to\n"
-				    "initiators without CHAP; with \"chap\" nobody gets in.\n",
-		.done = "CHAP credentials are removed; the target's sessions are closed.",
-	},
-	{
-		.name = "rotate-chap",
-		.operation = OWN("RotateChapCredentials"),
-		.arguments = "TARGET INITIATOR",
-		.argument_min = 2,
-		.argument_max = 2,
-		.options = WITH(OPTION_SECRET_FILE) | WITH(OPTION_TARGET_SECRET_FILE) |
-			   WITH(OPTION_MUTUAL) | WITH(OPTION_GRACE),
-		.summary = "set new CHAP secrets of an initiator, keep the old ones for a while",
-		.text = TARGET_TEXT
-		"\n"
-		"INITIATOR is the initiator's IQN; it must have credentials already.\n"
-		"\n"
-		"Both the old and the new record are good until finish-rotation, or until TIME is\n"
-		"over; no session is closed. Secrets are given as to update-chap; the new ones\n"
-		"must differ from the old. Given again with the same secrets it sets a new TIME.\n"
-		"\n"
-		"Next: change the secret on the initiator and let it log in anew, path by path;\n"
-		"when list-sessions shows nobody with the old secret, finish-rotation.\n",
-		.done = "new CHAP credentials are set, the old ones are good until the rotation "
-			"ends.",
-	},
-	{
-		.name = "finish-rotation",
-		.operation = OWN("FinishChapRotation"),
-		.arguments = "TARGET INITIATOR",
-		.argument_min = 2,
-		.argument_max = 2,
-		.summary = "end a rotation and close the sessions that used the old secret",
-		.text = TARGET_TEXT
-		"\n"
-		"INITIATOR is the initiator's IQN.\n"
-		"\n"
-		"From now on only the new record is good. Sessions that logged in with the old\n"
-		"one are closed, and no others. If no rotation is under way, nothing happens.\n",
-		.done = "the old CHAP credentials are gone; the sessions that used them are "
-			"closed.",
-	},
-	{
-		.name = "list-rotations",
-		.operation = OWN("ListChapRotations"),
-		.arguments = "[TARGET]",
-		.argument_max = 1,
-		.summary = "list the rotations under way",
-		.text = "Shows each initiator whose old credentials are still good, for how much\n"
-			"longer, and how many sessions use them; with a TARGET (IQN or ARN) only\n"
-			"that target's.\n",
-		.list = "Rotations",
-		COLUMNS(rotation_columns),
-		.empty = "No rotations are under way.",
-	},
 	{
 		.name = "list-targets",
 		.operation = OWN("ListTargets"),
 		.arguments = "",
+		.group = GROUP_TARGETS,
 		.summary = "list the targets",
 		.text = "Shows each target with its authentication policy, whether CHAP is "
-			"demanded\n"
-			"now, whether its stored credentials are sound (a \"broken\" target is "
-			"served to\n"
+			"demanded now,\n"
+			"whether its stored credentials are sound (a \"broken\" target is served "
+			"to\n"
 			"nobody), and how many credentials, sessions and LUNs it has.\n",
+		.example = "list-targets",
 		.list = "Targets",
 		COLUMNS(target_columns),
 		.empty = "No targets.",
-	},
-	{
-		.name = "list-sessions",
-		.operation = OWN("ListSessions"),
-		.arguments = "[TARGET]",
-		.argument_max = 1,
-		.summary = "list who is logged in",
-		.text = "Shows each session with its initiator, the address it comes from, how it\n"
-			"authenticated, whether with a secret that a rotation retires, its age and "
-			"what it\n"
-			"has done; with a TARGET (IQN or ARN) only that target's.\n",
-		.list = "Sessions",
-		COLUMNS(session_columns),
-		.empty = "No sessions.",
-	},
-	{
-		.name = "close-session",
-		.operation = OWN("CloseSession"),
-		.arguments = "TARGET INITIATOR",
-		.argument_min = 2,
-		.argument_max = 2,
-		.summary = "close an initiator's sessions on a target",
-		.text = TARGET_TEXT
-		"\n"
-		"INITIATOR is the initiator's IQN. It may log in again at once;\n"
-		"delete-chap or drain keep it out.\n",
-		.done = "its sessions are closed.",
-	},
-	{
-		.name = "drain",
-		.operation = OWN("DrainTarget"),
-		.arguments = "TARGET",
-		.argument_min = 1,
-		.argument_max = 1,
-		.takes = { ARGUMENT_TARGET },
-		.summary = "have a target's sessions log out and let nobody log in until resume",
-		.text = TARGET_TEXT
-		"\n"
-		"Over restarts too. Sessions that do not log out within 5 seconds are closed.\n",
-		.done = "drained; resume lets initiators in again.",
-	},
-	{
-		.name = "resume",
-		.operation = OWN("ResumeTarget"),
-		.arguments = "TARGET",
-		.argument_min = 1,
-		.argument_max = 1,
-		.takes = { ARGUMENT_TARGET },
-		.summary = "let initiators log in to a drained target again",
-		.text = TARGET_TEXT "\n",
-		.done = "takes logins.",
 	},
 	{
 		.name = "create-target",
@@ -244,8 +87,12 @@ const struct ctl_verb ctl_verbs[] = {
 		.argument_max = 2,
 		.takes = { ARGUMENT_NAME, ARGUMENT_PATH },
 		.options = WITH(OPTION_SIZE) | WITH(OPTION_READ_ONLY) | WITH(OPTION_AUTHENTICATION),
+		.group = GROUP_TARGETS,
 		.summary = "create a target with LUN 0",
-		.text = "NAME is the new target's IQN.\n" LUN_TEXT,
+		.text = "A file that does not exist is made with --size. The new target survives "
+			"a\n"
+			"restart, but the configuration file wins for what it names.\n",
+		.example = "create-target " IQN " /srv/disks/one.img --size 8G",
 		.done = "created; initiators find it at once.",
 	},
 	{
@@ -256,8 +103,12 @@ const struct ctl_verb ctl_verbs[] = {
 		.argument_max = 1,
 		.takes = { ARGUMENT_TARGET },
 		.options = WITH(OPTION_FORCE),
+		.group = GROUP_TARGETS,
 		.summary = "delete a target that was created live",
-		.text = TARGET_TEXT "\n\nIts files and credentials stay.\n",
+		.text = "Its files and credentials stay. One that the configuration file names is "
+			"deleted\n"
+			"there, and then config reload.\n",
+		.example = "delete-target " IQN " --force",
 		.done = "deleted; its files and credentials stay.",
 	},
 	{
@@ -268,8 +119,13 @@ const struct ctl_verb ctl_verbs[] = {
 		.argument_max = 3,
 		.takes = { ARGUMENT_TARGET, ARGUMENT_LUN, ARGUMENT_PATH },
 		.options = WITH(OPTION_SIZE) | WITH(OPTION_READ_ONLY),
+		.group = GROUP_TARGETS,
 		.summary = "add a LUN to a target",
-		.text = TARGET_TEXT "\n" LUN_TEXT,
+		.text = "A file that does not exist is made with --size. The new LUN survives a "
+			"restart.\n"
+			"\n"
+			"Next: scan for it on the initiators (iscsiadm -m session --rescan).\n",
+		.example = "create-lun " IQN " 1 /srv/disks/two.img --size 512M",
 		.done = "the LUN is there; initiators are told, and scan for it.",
 	},
 	{
@@ -280,8 +136,10 @@ const struct ctl_verb ctl_verbs[] = {
 		.argument_max = 2,
 		.takes = { ARGUMENT_TARGET, ARGUMENT_LUN },
 		.options = WITH(OPTION_FORCE),
+		.group = GROUP_TARGETS,
 		.summary = "delete a LUN that was created live",
-		.text = TARGET_TEXT "\n\nIts file stays.\n",
+		.text = "Its file stays.\n",
+		.example = "delete-lun " IQN " 1 --force",
 		.done = "the LUN is deleted; its file stays.",
 	},
 	{
@@ -291,12 +149,12 @@ const struct ctl_verb ctl_verbs[] = {
 		.argument_min = 3,
 		.argument_max = 3,
 		.takes = { ARGUMENT_TARGET, ARGUMENT_LUN, ARGUMENT_SIZE },
+		.group = GROUP_TARGETS,
 		.summary = "make a LUN larger while it is used",
-		.text = TARGET_TEXT
-		"\n"
-		"SIZE is the new one, in bytes or as 512M, 8G. A LUN never shrinks.\n"
-		"\n"
-		"Next: rescan on the initiator, then grow its file system.\n",
+		.text = "SIZE is the new one. A LUN never shrinks.\n"
+			"\n"
+			"Next: rescan on the initiators, then grow the file system.\n",
+		.example = "resize-lun " IQN " 0 16G",
 		.done = "the LUN is larger; initiators are told, and rescan it.",
 	},
 	{
@@ -306,27 +164,211 @@ const struct ctl_verb ctl_verbs[] = {
 		.argument_min = 3,
 		.argument_max = 3,
 		.takes = { ARGUMENT_TARGET, ARGUMENT_LUN, ARGUMENT_ON_OFF },
+		.group = GROUP_TARGETS,
 		.summary = "make a LUN read-only, or writable again",
-		.text = TARGET_TEXT
-		"\n\nThe target's sessions are closed; initiators log in again.\n",
+		.text = "The target's sessions are closed; initiators log in again.\n",
+		.example = "set-read-only " IQN " 0 on",
 		.done = "the LUN is changed; the target's sessions are closed.",
+	},
+	{
+		.name = "drain",
+		.operation = OWN("DrainTarget"),
+		.arguments = "TARGET",
+		.argument_min = 1,
+		.argument_max = 1,
+		.takes = { ARGUMENT_TARGET },
+		.group = GROUP_TARGETS,
+		.summary = "have a target's sessions log out and let nobody log in until resume",
+		.text = "Sessions that do not log out within 5 seconds are closed, as they are at the end
+			"
+			"of their commands. The drain stays over restarts.
+			",
+				.example = "drain " IQN,
+		.done = "drained; resume lets initiators in again.",
+	},
+	{
+		.name = "resume",
+		.operation = OWN("ResumeTarget"),
+		.arguments = "TARGET",
+		.argument_min = 1,
+		.argument_max = 1,
+		.takes = { ARGUMENT_TARGET },
+		.group = GROUP_TARGETS,
+		.summary = "let initiators log in to a drained target again",
+		.text = "",
+		.example = "resume " IQN,
+		.done = "takes logins.",
+	},
+	{
+		.name = "update-chap",
+		.operation = AWS("UpdateChapCredentials"),
+		.arguments = "TARGET INITIATOR",
+		.argument_min = 2,
+		.argument_max = 2,
+		.takes = { ARGUMENT_TARGET, ARGUMENT_INITIATOR },
+		.options = WITH(OPTION_SECRET_FILE) | WITH(OPTION_TARGET_SECRET_FILE) |
+			   WITH(OPTION_MUTUAL),
+		.group = GROUP_CHAP,
+		.summary = "set the CHAP secrets of an initiator and close the target's sessions",
+		.text = "Replaces the pair's whole record: without a target's secret the pair "
+			"becomes\n"
+			"one-way. Secrets are 12 to 16 bytes of UTF-8, and the two must differ. "
+			"They are\n"
+			"asked for twice on the terminal unless they come from a file or from "
+			"stdin.\n"
+			"\n"
+			"When the command returns, the record is on the disk and every session of "
+			"the\n"
+			"target is closed. Running initiators log in again with the secret they "
+			"know,\n"
+			"and are refused until theirs is changed too (portcullisctl(1), "
+			"INITIATORS).\n",
+		.example = "update-chap --mutual " IQN " " HOST,
+		.done = "CHAP credentials are set; the target's sessions are closed.",
+	},
+	{
+		.name = "describe-chap",
+		.operation = AWS("DescribeChapCredentials"),
+		.arguments = "TARGET",
+		.argument_min = 1,
+		.argument_max = 1,
+		.takes = { ARGUMENT_TARGET },
+		.options = WITH(OPTION_SHOW_SECRETS),
+		.group = GROUP_CHAP,
+		.summary = "show which initiators have credentials on a target",
+		.text = "Secrets are shown as \"set\" or \"none\" unless --show-secrets is given. "
+			"With\n"
+			"--json they are always in clear, as the daemon answers.\n",
+		.example = "describe-chap " IQN,
+		.list = "ChapCredentials",
+		COLUMNS(credential_columns),
+		.empty = "No initiator has credentials on this target.",
+	},
+	{
+		.name = "delete-chap",
+		.operation = AWS("DeleteChapCredentials"),
+		.arguments = "TARGET INITIATOR",
+		.argument_min = 2,
+		.argument_max = 2,
+		.takes = { ARGUMENT_TARGET, ARGUMENT_INITIATOR },
+		.group = GROUP_CHAP,
+		.summary = "remove an initiator's credentials and close the target's sessions",
+		.text = "Removing the last credentials of a target with authentication \"auto\" "
+			"opens it to\n"
+			"initiators without CHAP; with \"chap\" nobody gets in.\n",
+		.example = "delete-chap " IQN " " HOST,
+		.done = "CHAP credentials are removed; the target's sessions are closed.",
+	},
+	{
+		.name = "rotate-chap",
+		.operation = OWN("RotateChapCredentials"),
+		.arguments = "TARGET INITIATOR",
+		.argument_min = 2,
+		.argument_max = 2,
+		.takes = { ARGUMENT_TARGET, ARGUMENT_INITIATOR },
+		.options = WITH(OPTION_SECRET_FILE) | WITH(OPTION_TARGET_SECRET_FILE) |
+			   WITH(OPTION_MUTUAL) | WITH(OPTION_GRACE),
+		.group = GROUP_CHAP,
+		.summary = "set new CHAP secrets of an initiator, keep the old ones for a while",
+		.text = "The initiator must have credentials already. Both the old and the new "
+			"record are\n"
+			"good until finish-rotation, or until TIME is over; no session is closed. "
+			"Secrets\n"
+			"are given as to update-chap; the new ones must differ from the old. Given "
+			"again\n"
+			"with the same secrets it sets a new TIME.\n"
+			"\n"
+			"Next: change the secret on the initiator and let it log in anew, path by "
+			"path;\n"
+			"when list-sessions shows nobody with the old secret, finish-rotation.\n",
+		.example = "rotate-chap --grace 12h " IQN " " HOST,
+		.done = "new CHAP credentials are set, the old ones are good until the rotation "
+			"ends.",
+	},
+	{
+		.name = "finish-rotation",
+		.operation = OWN("FinishChapRotation"),
+		.arguments = "TARGET INITIATOR",
+		.argument_min = 2,
+		.argument_max = 2,
+		.takes = { ARGUMENT_TARGET, ARGUMENT_INITIATOR },
+		.group = GROUP_CHAP,
+		.summary = "end a rotation and close the sessions that used the old secret",
+		.text = "From now on only the new record is good. Sessions that logged in with the "
+			"old\n"
+			"one are closed, and no others. If no rotation is under way, nothing "
+			"happens.\n",
+		.example = "finish-rotation " IQN " " HOST,
+		.done = "the old CHAP credentials are gone; the sessions that used them are "
+			"closed.",
+	},
+	{
+		.name = "list-rotations",
+		.operation = OWN("ListChapRotations"),
+		.arguments = "[TARGET]",
+		.argument_max = 1,
+		.takes = { ARGUMENT_TARGET },
+		.group = GROUP_CHAP,
+		.summary = "list the rotations under way",
+		.text = "Shows each initiator whose old credentials are still good, for how much "
+			"longer,\n"
+			"and how many sessions use them.\n",
+		.example = "list-rotations",
+		.list = "Rotations",
+		COLUMNS(rotation_columns),
+		.empty = "No rotations are under way.",
+	},
+	{
+		.name = "list-sessions",
+		.operation = OWN("ListSessions"),
+		.arguments = "[TARGET]",
+		.argument_max = 1,
+		.takes = { ARGUMENT_TARGET },
+		.group = GROUP_SESSIONS,
+		.summary = "list who is logged in",
+		.text = "Shows each session with its initiator, the address it comes from, how it\n"
+			"authenticated, whether with a secret that a rotation retires, its age and "
+			"what\n"
+			"it has done.\n",
+		.example = "list-sessions " IQN,
+		.list = "Sessions",
+		COLUMNS(session_columns),
+		.empty = "No sessions.",
+	},
+	{
+		.name = "close-session",
+		.operation = OWN("CloseSession"),
+		.arguments = "TARGET INITIATOR",
+		.argument_min = 2,
+		.argument_max = 2,
+		.takes = { ARGUMENT_TARGET, ARGUMENT_INITIATOR },
+		.group = GROUP_SESSIONS,
+		.summary = "close an initiator's sessions on a target",
+		.text = "It may log in again at once; delete-chap or drain keep it out.\n",
+		.example = "close-session " IQN " " HOST,
+		.done = "its sessions are closed.",
 	},
 	{
 		.name = "config show",
 		.operation = OWN("ShowConfiguration"),
 		.arguments = "",
+		.group = GROUP_CONFIGURATION,
 		.summary = "print the running configuration",
 		.text = "In the words of portcullis.conf(5), with all defaults and what was made "
 			"live.\n",
+		.example = "config show",
 		.text_member = "Configuration",
 	},
 	{
 		.name = "config diff",
 		.operation = OWN("DiffConfiguration"),
 		.arguments = "",
+		.group = GROUP_CONFIGURATION,
 		.summary = "show where the file and the running configuration differ",
 		.text = "What was made live is absent in the file; what was edited in the file is "
-			"not\nrunning before a reload.\n",
+			"not\n"
+			"running before a reload.\n",
+		.example = "config diff",
 		.list = "Differences",
 		COLUMNS(difference_columns),
 		.empty = "The file and the running configuration are the same.",
@@ -337,19 +379,36 @@ const struct ctl_verb ctl_verbs[] = {
 		.arguments = "[FILE]",
 		.argument_max = 1,
 		.takes = { ARGUMENT_FILE },
+		.group = GROUP_CONFIGURATION,
 		.summary = "check a file, or the daemon's own, without loading it",
 		.text = "Also whether it goes together with what was made live. Whether LUNs can "
-			"be\nopened shows at reload.\n",
+			"be\n"
+			"opened shows at reload.\n",
+		.example = "config check new.conf",
 		.done = "good.",
 	},
 	{
 		.name = "config reload",
 		.operation = OWN("ReloadConfiguration"),
 		.arguments = "",
+		.group = GROUP_CONFIGURATION,
 		.summary = "load the daemon's configuration file anew",
 		.text = "As SIGHUP; returns when it is done. On any error the running "
-			"configuration stays,\nand the error is shown with its file and line.\n",
+			"configuration\n"
+			"stays, and the error is shown with its file and line.\n",
+		.example = "config reload",
 		.done = "reloaded.",
+	},
+	{
+		.name = "help",
+		.arguments = "[VERB [WORD]]",
+		.argument_max = 2,
+		.takes = { ARGUMENT_VERB, ARGUMENT_VERB },
+		.group = GROUP_HELP,
+		.summary = "print the help, or a verb's",
+		.text = "As portcullisctl VERB --help.\n",
+		.example = "help config show",
+		.run = ctl_help_run,
 	},
 };
 

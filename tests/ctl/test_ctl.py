@@ -361,7 +361,7 @@ def test_refusals(bench, tap):
         (400, fake.refusal("TargetNotFound", "The specified target was not found."), "list-targets"),
         (400, fake.refusal("TargetInvalid", "The specified target is invalid."), "list-targets"),
         (400, fake.refusal("InitiatorNotFound", "The specified initiator was not found."), "describe-chap"),
-        (400, fake.refusal("InvalidParameters", "invalid parameters"), "12 to 16 bytes"),
+        (400, fake.refusal("InvalidParameters", "invalid parameters"), None),
         (400, fake.refusal("NotSupported", "not supported"), "authentication"),
         (400, fake.refusal(None, "1 validation error detected", "ValidationException"), "--help"),
         (500, fake.refusal("InternalError", "An internal error occurred.", "InternalServerError"), "log"),
