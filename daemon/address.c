@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* inet_ntop and its inverse, with the brackets that a port after an IPv6 address needs. */
+/* inet_ntop and its inverse, with the brackets that a port after an IPv6 address needs; and a socket there. */
 #include "daemon/address.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 char *address_text(const struct sockaddr *address, char *text, size_t size)
 {
@@ -58,6 +60,24 @@ unsigned address_parse(const char *text, uint16_t port, struct sockaddr_storage 
 		return sizeof(*v6);
 	}
 	return 0;
+}
+
+int address_bind(const struct sockaddr_storage *address, unsigned length)
+{
+	const int on = 1;
+	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (address->ss_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	if (bind(fd, (const struct sockaddr *)address, length) == 0)
+		return fd;
+	int reason = errno;
+	close(fd);
+	errno = reason;
+	return -1;
 }
 
 bool address_is_any(const struct sockaddr *address)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Socket addresses as text, the way TargetAddress and the log write them (RFC 7143 section 13.8). */
+/* Socket addresses as text, the way TargetAddress and the log write them (RFC 7143 section 13.8), and sockets there. */
 #ifndef PORTCULLIS_DAEMON_ADDRESS_H
 #define PORTCULLIS_DAEMON_ADDRESS_H
 
@@ -16,6 +16,11 @@ char *address_text(const struct sockaddr *address, char *text, size_t size);
 char *address_local_text(int fd, char *text, size_t size);
 /* From a numeric address without brackets. Returns the length of the sockaddr, or 0 if it is none. */
 unsigned address_parse(const char *text, uint16_t port, struct sockaddr_storage *address);
+/*
+ * A TCP socket bound to the address of that length, not listening yet; it does not block, and an IPv6 one takes IPv6
+ * alone, so that a pair of wildcards fits. -1 with errno.
+ */
+int address_bind(const struct sockaddr_storage *address, unsigned length);
 /* Whether it is 0.0.0.0 or [::]. */
 bool address_is_any(const struct sockaddr *address);
 uint16_t address_port(const struct sockaddr *address);

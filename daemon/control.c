@@ -12,13 +12,13 @@
 #include "daemon/control_guard.h"
 #include "daemon/control_socket.h"
 #include "daemon/control_tcp.h"
+#include "daemon/http_listener.h"
 #include "daemon/json.h"
 #include "daemon/metrics.h"
 
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
-#include <event2/listener.h>
 #include <event2/util.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,15 +35,10 @@ static const struct control_limits usual_limits = {
 	.total_ms = 60000,
 };
 
-static const struct timeval accept_pause = { .tv_sec = 1 };
-
 /* One way in: a listener with an HTTP server behind it. */
 struct endpoint {
 	struct control *control;
-	struct evhttp *http;
-	struct evconnlistener *listener;
-	struct event *listen_again;
-	struct clients *clients;
+	struct http_listener listener;
 	const struct guard *guard; /* NULL: whoever can open the socket may ask */
 };
 
@@ -117,7 +112,7 @@ static void send_reply(struct endpoint *endpoint, struct evhttp_request *request
 		evbuffer_add_reference(out, no_memory, sizeof no_memory - 1, NULL, NULL);
 	}
 	/* Before the reply: sending it may close the connection at once. */
-	clients_answered(endpoint->clients, evhttp_request_get_connection(request));
+	clients_answered(endpoint->listener.clients, evhttp_request_get_connection(request));
 	evhttp_send_reply(request, (int)status, reason_of(status), NULL);
 }
 
@@ -203,14 +198,14 @@ static void on_request(struct evhttp_request *request, void *context)
 	struct evhttp_connection *connection = evhttp_request_get_connection(request);
 	struct api_request asked = { 0 };
 	char detail[GUARD_DETAIL_SIZE];
-	if (clients_begin(endpoint->clients, connection)) {
+	if (clients_begin(endpoint->listener.clients, connection)) {
 		evhttp_connection_free(connection);
 		return;
 	}
 	/* On the Unix socket alone, whose file's mode says who may: over TCP all must be signed. */
 	const struct metrics *metrics = endpoint->guard ? NULL : endpoint->control->metrics;
 	if (metrics && metrics_wants(request)) {
-		clients_answered(endpoint->clients, connection);
+		clients_answered(endpoint->listener.clients, connection);
 		metrics_answer(metrics, request);
 		return;
 	}
@@ -222,66 +217,25 @@ static void on_request(struct evhttp_request *request, void *context)
 		call(endpoint, request, &asked);
 }
 
-/* Descriptors have run out: without a pause the loop would spin on the waiting connection. */
-static void accept_failed(struct evconnlistener *listener, void *context)
-{
-	(void)context;
-	log_warning("control endpoint: cannot accept a connection: %s",
-		evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
-	evconnlistener_disable(listener);
-}
-
-static void listen_again(evutil_socket_t fd, short what, void *context)
-{
-	const struct endpoint *endpoint = context;
-	(void)fd, (void)what;
-	evconnlistener_enable(endpoint->listener);
-}
-
 /* Takes the descriptor. -1 when out of memory. */
 static int endpoint_open(struct endpoint *endpoint, struct event_base *base, int fd,
 	const struct control_limits *limits)
 {
-	const struct timeval idle = {
-		.tv_sec = limits->idle_ms / 1000,
-		.tv_usec = (suseconds_t)(limits->idle_ms % 1000) * 1000,
+	const struct http_terms terms = {
+		.connections = limits->connections,
+		.idle_ms = limits->idle_ms,
+		.total_ms = limits->total_ms,
+		.headers_max = CONTROL_HEADERS_MAX,
+		.body_max = BODY_DROPPED,
+		.stream = endpoint->guard && guard_has_tls(endpoint->guard) ? guard_stream : NULL,
+		.stream_context = endpoint->control->guard,
+		.request = on_request,
+		.context = endpoint,
 	};
-	const bool tls = endpoint->guard && guard_has_tls(endpoint->guard);
-	endpoint->clients = clients_new(limits->connections, limits->total_ms,
-		tls ? guard_stream : NULL, endpoint->control->guard);
-	endpoint->http = evhttp_new(base);
-	endpoint->listen_again = event_new(base, -1, EV_PERSIST, listen_again, endpoint);
-	struct evhttp_bound_socket *bound = NULL;
-	if (endpoint->clients && endpoint->http && endpoint->listen_again)
-		bound = evhttp_accept_socket_with_handle(endpoint->http, fd);
-	if (!bound) {
-		close(fd);
+	if (http_listener_open(&endpoint->listener, base, fd, &terms))
 		return -1;
-	}
-	endpoint->listener = evhttp_bound_socket_get_listener(bound);
-	evconnlistener_set_error_cb(endpoint->listener, accept_failed);
-	event_add(endpoint->listen_again, &accept_pause);
-	/* All of them, so that the refusals are ours: evhttp's own are HTML. */
-	evhttp_set_allowed_methods(
-		endpoint->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD |
-					EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS |
-					EVHTTP_REQ_TRACE | EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH);
-	evhttp_set_max_headers_size(endpoint->http, CONTROL_HEADERS_MAX);
-	evhttp_set_max_body_size(endpoint->http, BODY_DROPPED);
-	evhttp_set_flags(endpoint->http, EVHTTP_SERVER_LINGERING_CLOSE);
-	evhttp_set_timeout_tv(endpoint->http, &idle);
-	evhttp_set_bevcb(endpoint->http, clients_accept, endpoint->clients);
-	evhttp_set_gencb(endpoint->http, on_request, endpoint);
+	evhttp_set_flags(endpoint->listener.http, EVHTTP_SERVER_LINGERING_CLOSE);
 	return 0;
-}
-
-static void endpoint_close(struct endpoint *endpoint)
-{
-	if (endpoint->http)
-		evhttp_free(endpoint->http);
-	clients_free(endpoint->clients);
-	if (endpoint->listen_again)
-		event_free(endpoint->listen_again);
 }
 
 /* The Unix socket, if one is wanted. */
@@ -373,8 +327,8 @@ void control_free(struct control *control)
 		exchange->endpoint = NULL;
 	}
 	control_socket_remove(&control->socket);
-	endpoint_close(&control->local);
-	endpoint_close(&control->remote);
+	http_listener_close(&control->local.listener);
+	http_listener_close(&control->remote.listener);
 	guard_free(control->guard);
 	free(control);
 }

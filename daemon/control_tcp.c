@@ -7,24 +7,12 @@
 #include "daemon/connection.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define BACKLOG 128
-
-static int bind_socket(int fd, const struct sockaddr_storage *address, socklen_t length)
-{
-	const int on = 1;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-	if (address->ss_family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-	if (bind(fd, (const struct sockaddr *)address, length))
-		return -1;
-	return listen(fd, BACKLOG);
-}
 
 int control_tcp_listen(const char *what, const char *endpoint, char error[CONFIG_ERROR_SIZE])
 {
@@ -37,8 +25,8 @@ int control_tcp_listen(const char *what, const char *endpoint, char error[CONFIG
 					 ? 0
 					 : address_parse(host, port, &address);
 	if (length)
-		fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind_socket(fd, &address, length)) {
+		fd = address_bind(&address, length);
+	if (fd < 0 || listen(fd, BACKLOG)) {
 		snprintf(error, CONFIG_ERROR_SIZE, "%s endpoint %s: cannot listen: %s", what,
 			endpoint, strerror(errno));
 		if (fd >= 0)

@@ -22,6 +22,7 @@ libdaemon_a_SOURCES += daemon/control_tls.h daemon/control_tls.c
 libdaemon_a_SOURCES += daemon/disks.h daemon/disks.c
 libdaemon_a_SOURCES += daemon/gate.h daemon/gate.c
 libdaemon_a_SOURCES += daemon/host.c
+libdaemon_a_SOURCES += daemon/http_listener.h daemon/http_listener.c
 libdaemon_a_SOURCES += daemon/interface.h daemon/interface.c
 libdaemon_a_SOURCES += daemon/jobs.h daemon/jobs.c
 libdaemon_a_SOURCES += daemon/json.h daemon/json.c

@@ -262,7 +262,7 @@ def check_start(tap):
             daemon.start()
             tap.ok(False, "a port in use is an error")
         except RuntimeError as error:
-            tap.ok("cannot listen on metrics endpoint 127.0.0.1:" in str(error), "a port in use is an error", error)
+            tap.ok("cannot listen: Address already in use" in str(error), "a port in use is an error", error)
         daemon.close()
 
 
