@@ -179,11 +179,10 @@ const struct ctl_verb ctl_verbs[] = {
 		.takes = { ARGUMENT_TARGET },
 		.group = GROUP_TARGETS,
 		.summary = "have a target's sessions log out and let nobody log in until resume",
-		.text = "Sessions that do not log out within 5 seconds are closed, as they are at the end
-			"
-			"of their commands. The drain stays over restarts.
-			",
-				.example = "drain " IQN,
+		.text = "Sessions that do not log out within 5 seconds are closed. The drain stays "
+			"over\n"
+			"restarts.\n",
+		.example = "drain " IQN,
 		.done = "drained; resume lets initiators in again.",
 	},
 	{
