@@ -130,8 +130,8 @@ static void write_inline(struct file_store *file, struct store_request *request)
 		return;
 	bool watched = start < atomic_load_explicit(&file->watched_until, memory_order_relaxed);
 	long before = watched ? waits() : 0;
-	ssize_t put = pwrite(
-		file->fd, request->buffer, (size_t)request->length, (off_t)request->offset);
+	ssize_t put = pwrite(file->fd, store_request_data(request), (size_t)request->length,
+		(off_t)request->offset);
 	if (put > 0)
 		request->progress = (uint64_t)put;
 	if (file->in_memory)

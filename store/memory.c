@@ -108,7 +108,7 @@ static enum store_step memory_submit(struct store_request *request)
 		memcpy(request->buffer, at, (size_t)request->length);
 		break;
 	case STORE_WRITE:
-		memcpy(at, request->buffer, (size_t)request->length);
+		memcpy(at, store_request_data(request), (size_t)request->length);
 		break;
 	case STORE_FLUSH:
 		break;

@@ -49,7 +49,10 @@ struct store_operations {
 	void (*close)(struct store *store);
 	/* Makes room for `size` bytes; one line in `error`, without a path. NULL: cannot grow. */
 	bool (*grow)(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE]);
-	/* The first step; `step` and `progress` are 0. Must not block on a device for long. */
+	/*
+	 * The first step; `step` and `progress` are 0. Must not block on a device for long. The only one
+	 * that finds the data of a WRITE at store_request_data(); afterwards it is in `buffer`.
+	 */
 	enum store_step (*submit)(struct store_request *request);
 	/* The system call of the present step. Any thread; NULL in a kind that never says STEP_IO.
 	 */
@@ -75,6 +78,12 @@ bool store_explain(char error[STORE_ERROR_SIZE], const char *path, const char *f
  * `result`. Any thread; the request is the queue's again with the call.
  */
 void store_queue_post(struct store_request *request, int result);
+
+/* Where the data of a WRITE lies while submit() runs: lent, or in its buffer. */
+static inline const void *store_request_data(const struct store_request *request)
+{
+	return request->lent ? request->lent : request->buffer;
+}
 
 /* For queues, in reap: lets the kind judge and acts on its answer. Returns whether the request is
  * done. */

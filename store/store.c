@@ -138,6 +138,7 @@ static void assert_request(const struct store_info *info, const struct store_req
 	assert(request->op <= STORE_ZERO);
 	assert((request->flags & ~STORE_FUA) == 0);
 	assert(request->done);
+	assert(!request->lent || request->op == STORE_WRITE);
 	if (request->op == STORE_FLUSH)
 		return;
 	assert(request->length > 0);
@@ -157,6 +158,14 @@ static void assert_outcome(const struct store_request *request)
 	assert(request->error <= STORE_OK && request->error >= STORE_WRITE_REFUSED);
 }
 
+/* What waits must not depend on bytes that the caller is about to use again. */
+static void keep_data(struct store_request *request)
+{
+	if (request->lent)
+		memcpy(request->buffer, request->lent, (size_t)request->length);
+	request->lent = NULL;
+}
+
 enum store_answer store_submit(
 	struct store *store, struct store_queue *queue, struct store_request *request)
 {
@@ -167,6 +176,7 @@ enum store_answer store_submit(
 	(void)is_mine;
 	if (store->info.read_only && request->op != STORE_READ) {
 		request->error = request->op == STORE_FLUSH ? STORE_OK : STORE_WRITE_REFUSED;
+		request->lent = NULL;
 		return STORE_DONE;
 	}
 	request->store = store;
@@ -176,9 +186,11 @@ enum store_answer store_submit(
 	enum store_step step = store->operations->submit(request);
 	if (step == STORE_STEP_FINISHED) {
 		assert_outcome(request);
+		request->lent = NULL;
 		request->store = NULL;
 		return STORE_DONE;
 	}
+	keep_data(request);
 	queue->under_way++;
 	atomic_fetch_add_explicit(&store->under_way, 1, memory_order_relaxed);
 	if (step == STORE_STEP_IO)

@@ -44,6 +44,11 @@ struct store_request {
 	uint64_t offset;
 	uint64_t length; /* READ and WRITE: at most BUFFER_SIZE_MAX */
 	void *buffer;    /* READ and WRITE; aligned to BUFFER_ALIGNMENT if the store is `direct` */
+	/*
+	 * WRITE: the data lies here and not yet in `buffer`; NULL = in `buffer`. It may go when
+	 * store_submit() returns, which has written it by then or copied it to `buffer`. Cleared there.
+	 */
+	const void *lent;
 	/* Called once, on the queue's thread from store_queue_reap(), never from store_submit(). */
 	void (*done)(struct store_request *request);
 	enum store_error error; /* set when done */

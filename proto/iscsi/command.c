@@ -98,8 +98,17 @@ void task_drop_buffer(struct iscsi_task *task)
 	buffer_put(conn->worker->buffers, task->scsi.buffer, task->scsi.buffer_size);
 	conn->buffered -= task->charged;
 	task->charged = 0;
+	task->scsi.lent = NULL;
 	task->scsi.buffer = NULL;
 	task->scsi.buffer_size = 0;
+}
+
+/* The bytes that its data came in are about to go. */
+static void task_keep_data(struct iscsi_task *task)
+{
+	if (task->scsi.lent)
+		memcpy(task->scsi.buffer, task->scsi.lent, task->received);
+	task->scsi.lent = NULL;
 }
 
 static bool budget_allows(const struct iscsi_conn *conn, uint32_t size)
@@ -117,7 +126,7 @@ static bool task_take_buffer(struct iscsi_task *task, uint32_t size, uint32_t ch
 		return false;
 	if (task->scsi.buffer) {
 		uint32_t keep = task->received < size ? task->received : size;
-		memcpy(buffer, task->scsi.buffer, keep);
+		memcpy(buffer, task->scsi.lent ? task->scsi.lent : task->scsi.buffer, keep);
 		task_drop_buffer(task);
 	}
 	task->scsi.buffer = buffer;
@@ -377,7 +386,6 @@ void command_receive(
 
 	if (!task)
 		return;
-	conn->input.task = NULL;
 	if (!digest_good) {
 		/* As if it had never come: its CmdSN stays a gap until it is sent again or aborted. */
 		conn_reject(conn, pdu, REJECT_DATA_DIGEST, now);
@@ -385,9 +393,15 @@ void command_receive(
 		return;
 	}
 	task->progress_at = now;
-	if (!task->error)
+	if (!task->error) {
 		task->received = pdu->data_length;
+		task->scsi.lent = task->scsi.buffer ? pdu->data : NULL;
+	}
 	command_queue(task, pdu, now);
+	/* Still ours unless it is gone, see input_forget(). */
+	if (conn->input.task)
+		task_keep_data(task);
+	conn->input.task = NULL;
 }
 
 /* --- its turn --- */

@@ -41,10 +41,10 @@ struct conn_input {
 	enum input_stage stage;
 	uint32_t have; /* bytes of the stage that have come */
 	uint32_t data_length;
-	uint32_t crc;            /* running, over the data segment */
-	uint8_t *gather;         /* AHS, or data without a place of its own; owned */
-	uint8_t *place;          /* where data goes; NULL: nowhere, it is dropped */
-	uint32_t room;           /* bytes that fit into `place`; the rest is dropped */
+	uint32_t crc;    /* running, over the data segment */
+	uint8_t *gather; /* AHS, or data without a place of its own; owned */
+	uint8_t *place;  /* where data goes that comes in pieces; NULL: nowhere, it is dropped */
+	uint32_t room;   /* bytes that fit into `place`; the rest is dropped */
 	struct iscsi_task *task; /* whose data this is; NULL: any other PDU, or nobody's */
 	bool taken;   /* the header has been dealt with, data has no receiver but `task` */
 	bool in_full; /* the header came in full feature phase */

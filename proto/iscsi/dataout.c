@@ -121,8 +121,11 @@ void dataout_receive(
 	}
 	task->progress_at = now;
 	task->data_sn++;
-	if (!is_failed(task))
+	if (!is_failed(task)) {
+		if (pdu->data)
+			memcpy(task->scsi.buffer + task->received, pdu->data, pdu->data_length);
 		task->received += pdu->data_length;
+	}
 	if (!(pdu->flags & FINAL))
 		return;
 	sequence_end_reached(task);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The byte stream, cut into PDUs (RFC 7143 sections 11.1, 11.2, 7.7, 7.8). Lengths are checked before
- * anything is allocated for them; SCSI data goes straight to its command's buffer; other data is read
- * where it lies in the caller's buffer, and gathered only if it comes in pieces.
+ * anything is allocated for them; data that is whole in the caller's bytes is read where it lies; what comes
+ * in pieces goes straight to its command's buffer, or is gathered if it is not SCSI data.
  */
 #include "proto/iscsi/full.h"
 
@@ -163,8 +163,9 @@ static void pdu_complete(struct iscsi_conn *conn, const uint8_t *view, uint64_t 
 	struct conn_input *input = &conn->input;
 	struct iscsi_pdu pdu = input_pdu(input);
 
-	if (!input->taken)
-		pdu.data = view ? view : input->gather;
+	pdu.data = view;
+	if (!view && !input->taken)
+		pdu.data = input->gather;
 	if (conn->full != input->in_full)
 		conn_protocol_error(conn, "a request before the end of the login", now);
 	else if (!conn->full)
@@ -200,25 +201,28 @@ static void stage_complete(struct iscsi_conn *conn, const uint8_t **view, uint64
 
 /* --- bytes --- */
 
-/* Data that nobody has a place for: read where it lies if all of it is there, else gathered. */
+/* Read where it lies if all of it is there; else it needs a place. */
 static int data_begin(struct iscsi_conn *conn, const struct piece *piece, const uint8_t **view)
 {
 	struct conn_input *input = &conn->input;
 	size_t tail = padding(input) + (has_data_digest(conn) ? DIGEST_SIZE : 0);
 
-	if (input->taken || input->have > 0 || input->gather)
+	if (input->have > 0)
 		return 0;
 	if (piece->left >= input->data_length + tail) {
 		*view = piece->at;
 		return 0;
 	}
+	if (input->taken)
+		return 0;
 	input->gather = malloc(input->data_length);
 	input->place = input->gather;
 	input->room = input->data_length;
 	return input->gather ? 0 : -1;
 }
 
-static void stage_store(struct iscsi_conn *conn, const uint8_t *bytes, uint32_t length)
+static void stage_store(
+	struct iscsi_conn *conn, const uint8_t *bytes, uint32_t length, const uint8_t *view)
 {
 	struct conn_input *input = &conn->input;
 	uint8_t *at = NULL;
@@ -239,7 +243,7 @@ static void stage_store(struct iscsi_conn *conn, const uint8_t *bytes, uint32_t 
 		if (has_data_digest(conn))
 			input->crc = digest_update(input->crc, bytes, length);
 		room = input->have < input->room ? input->room - input->have : 0;
-		at = input->place ? input->place + input->have : NULL;
+		at = input->place && !view ? input->place + input->have : NULL;
 		break;
 	}
 	if (at && room > 0)
@@ -264,7 +268,7 @@ static bool step(struct iscsi_conn *conn, struct piece *piece, const uint8_t **v
 		return false;
 	}
 	uint32_t length = piece->left < want ? (uint32_t)piece->left : want;
-	stage_store(conn, piece->at, length);
+	stage_store(conn, piece->at, length, *view);
 	piece->at += length;
 	piece->left -= length;
 	return true;

@@ -67,7 +67,7 @@ struct iscsi_pdu {
 	const uint8_t *bhs; /* all 48 bytes */
 	const uint8_t *ahs;
 	uint32_t ahs_length;
-	const uint8_t *data;
+	const uint8_t *data; /* NULL if it has gone to the place that full_header() named */
 	uint32_t data_length;
 };
 

@@ -110,6 +110,7 @@ enum task_step write_step(struct scsi_task *task)
 {
 	if (task->step++ > 0 || !transfer_cut(task) || !task->blocks)
 		return TASK_ENDED;
+	task->request.lent = task->lent;
 	return task_request(task, STORE_WRITE, task_offset(task), task_bytes(task), task->buffer,
 		store_flags(task));
 }

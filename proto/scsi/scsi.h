@@ -130,7 +130,12 @@ struct scsi_task {
 	/* Set by the transport before scsi_task_execute(); owned by it. */
 	uint8_t *buffer;      /* `buffer_size` bytes, aligned; NULL when length is 0 */
 	uint32_t buffer_size; /* >= length */
-	uint32_t out_length;  /* data-out bytes that came; < length only if fewer were offered */
+	/*
+	 * The data-out lies here and not yet in `buffer`; NULL = in `buffer`. Good until
+	 * scsi_task_execute() returns, which clears it: what still needs it then has been copied.
+	 */
+	const uint8_t *lent;
+	uint32_t out_length; /* data-out bytes that came; < length only if fewer were offered */
 	uint32_t offered; /* data-out bytes announced (EDTL), 0 = not told; only WRITE SAME looks */
 	/*
 	 * May be set on the queue's thread while PENDING: a command of many steps then ends at its

@@ -244,5 +244,11 @@ enum task_step task_request(struct scsi_task *task, enum store_op op, uint64_t o
 
 enum scsi_answer scsi_task_execute(struct scsi_task *task)
 {
-	return run(task);
+	if (task->lent && !(task->command->flags & COMMAND_HANDS_ON)) {
+		memcpy(task->buffer, task->lent, task->out_length);
+		task->lent = NULL;
+	}
+	enum scsi_answer answer = run(task);
+	task->lent = NULL;
+	return answer;
 }

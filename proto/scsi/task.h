@@ -26,6 +26,8 @@ enum command_flags {
 	COMMAND_THIN_ONLY = 8,         /* exists only on a thin unit */
 	COMMAND_WITHOUT_UNIT = 16,     /* answers for any LUN, though there is no unit */
 	COMMAND_WITHOUT_UNIT_0 = 32,   /* answers for LUN 0, though there is no unit */
+	COMMAND_HANDS_ON =
+		64, /* its data goes to the store at once: it may stay where it was lent */
 };
 
 /* What a step of a command comes to. */

@@ -56,6 +56,62 @@ START_TEST(what_is_written_is_read)
 }
 END_TEST
 
+struct counted {
+	struct store_request request; /* first: `done` gets a pointer to it */
+	unsigned count;
+};
+
+static void count_done(struct store_request *request)
+{
+	((struct counted *)request)->count++;
+}
+
+/* The lender takes its bytes back as soon as store_submit() returns, whatever is still to be done. */
+START_TEST(what_is_lent_is_written)
+{
+	static const struct {
+		uint64_t offset, length;
+		unsigned flags;
+	} rows[] = {
+		{ 0, 512, 0 }, /* a part of a page waits on a disk */
+		{ 4096, 4096, 0 }, { 8192, 4096, STORE_FUA }, { 64 * KIB, 64 * KIB, 0 },
+		{ 2 * MIB, BUFFER_SIZE_MAX, 0 }, /* too much to be written inline */
+	};
+	struct counted one = { .count = 0 };
+	struct rig rig;
+	rig_open(&rig, _i);
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		size_t length = rows[i].length;
+		uint8_t *expected = rig_buffer(length, i + 1);
+		uint8_t *lent = malloc(length + 48);
+		uint8_t *buffer = rig_buffer(length, 100);
+		one.count = 0;
+		one.request = (struct store_request){ .op = STORE_WRITE,
+			.flags = rows[i].flags,
+			.offset = rows[i].offset,
+			.length = length,
+			.buffer = buffer,
+			.lent = memcpy(lent + 48, expected, length),
+			.done = count_done };
+		enum store_answer answer = store_submit(rig.store, rig.queue, &one.request);
+		ck_assert_ptr_null(one.request.lent);
+		memset(lent, 0xee, length + 48);
+		if (answer == STORE_PENDING) {
+			store_queue_flush(rig.queue);
+			rig_wait(rig.queue, &one.count, 1);
+		}
+		ck_assert_int_eq(one.request.error, STORE_OK);
+		ck_assert_int_eq(
+			rig_do(&rig, STORE_READ, 0, rows[i].offset, length, buffer), STORE_OK);
+		ck_assert_mem_eq(buffer, expected, length);
+		free(expected);
+		free(lent);
+		free(buffer);
+	}
+	rig_close(&rig);
+}
+END_TEST
+
 START_TEST(a_new_store_reads_zeros)
 {
 	struct rig rig;
@@ -448,6 +504,7 @@ int main(void)
 	TCase *tcase = tcase_create("every medium, both queues");
 	tcase_set_timeout(tcase, 120);
 	rig_add_rows(tcase, what_is_written_is_read);
+	rig_add_rows(tcase, what_is_lent_is_written);
 	rig_add_rows(tcase, a_new_store_reads_zeros);
 	rig_add_rows(tcase, cleared_ranges_read_zeros);
 	rig_add_rows(tcase, the_whole_store_can_be_cleared);

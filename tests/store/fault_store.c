@@ -266,6 +266,7 @@ static enum store_step run(struct store_request *request, const struct orders *o
 	inner->request.offset = request->offset;
 	inner->request.length = request->length;
 	inner->request.buffer = request->buffer;
+	inner->request.lent = request->lent;
 	inner->request.done = inner_done;
 	inner->outer = request;
 	if (store_submit(fault->inner, request->queue, &inner->request) == STORE_PENDING)

@@ -167,7 +167,8 @@ static void run(struct scsi_task *task)
 		break;
 	case 0x2a:
 		if (task->out_length > 0)
-			memcpy(place, task->buffer, task->out_length / DOUBLE_BLOCK * DOUBLE_BLOCK);
+			memcpy(place, task->lent ? task->lent : task->buffer,
+				task->out_length / DOUBLE_BLOCK * DOUBLE_BLOCK);
 		break;
 	case 0x12:
 		answer_data(task, 96, 0x5a);
@@ -203,9 +204,14 @@ enum scsi_answer scsi_task_execute(struct scsi_task *task)
 	if (the_double.pending) {
 		assert(the_double.held_count < DOUBLE_HELD);
 		the_double.held[the_double.held_count++] = task;
+		if (task->lent && task->out_length > 0)
+			memcpy(task->buffer, task->lent, task->out_length);
+		task->lent = NULL;
 		return SCSI_PENDING;
 	}
 	run(task);
+	the_double.lent += task->lent != NULL;
+	task->lent = NULL;
 	return SCSI_DONE;
 }
 

@@ -27,6 +27,7 @@ struct device_double {
 	struct scsi_task *held[DOUBLE_HELD];
 	unsigned held_count;
 	unsigned parsed, executed;
+	unsigned lent;               /* commands that ended with their data where it came in */
 	uint64_t order[DOUBLE_HELD]; /* the LBA (or opcode) of each command, as executed */
 	/* What the engine told: the last of each, and how often. */
 	uint32_t raised;

@@ -164,11 +164,20 @@ enum scsi_answer bench_execute(struct bench *bench, const void *data, uint32_t l
 	task->buffer_size = task->length;
 	task->offered = length;
 	task->out_length = length < bench->wanted ? length : bench->wanted;
-	if (task->out_length)
+
+	uint8_t *lent = NULL;
+
+	if (task->out_length && bench->in_buffer)
 		memcpy(task->buffer, data, task->out_length);
+	else if (task->out_length)
+		task->lent = lent = memcpy(malloc(task->out_length), data, task->out_length);
 
 	enum scsi_answer answer = scsi_task_execute(task);
 
+	ck_assert_ptr_null(task->lent);
+	if (lent)
+		memset(lent, 0xee, task->out_length);
+	free(lent);
 	if (answer == SCSI_DONE)
 		check_outcome(bench);
 	return answer;

@@ -38,7 +38,8 @@ struct bench {
 
 	/* The last command. */
 	struct scsi_task task;
-	uint8_t *data;   /* its buffer, exactly task.length bytes (a copy of data-out at first) */
+	uint8_t *data;   /* its buffer, exactly task.length bytes */
+	bool in_buffer;  /* data-out is in the buffer from the beginning, instead of lent */
 	bool parsed;     /* scsi_task_parse() let it through */
 	unsigned done;   /* calls of task.done */
 	uint32_t wanted; /* bytes that it wanted as data-out */

@@ -229,6 +229,32 @@ START_TEST(test_short_data_out)
 }
 END_TEST
 
+/* Data that is lent arrives, though the lender takes its bytes back while the store still works. */
+START_TEST(test_lent)
+{
+	static const uint8_t opcodes[] = { 0x0a, 0x2a, 0xaa, 0x8a, 0x2e, 0x41 };
+	struct bench *bench = bench_default();
+	uint8_t data[2 * BLOCK];
+
+	bench->store->later = _i & 1;
+	bench->in_buffer = _i & 2;
+	for (size_t i = 0; i < sizeof(opcodes); i++) {
+		uint32_t blocks = opcodes[i] == 0x41 ? 1 : 2;
+
+		memset(data, 'a' + (int)i, sizeof(data));
+		data[1] = 'z';
+		bench_send_data(bench, cdb_range(opcodes[i], 0, 3 * (uint32_t)i, blocks), data,
+			blocks * BLOCK);
+		check_good(bench, 0);
+		ck_assert_mem_eq(bench->store->bytes + 3 * i * BLOCK, data, blocks * BLOCK);
+		/* What was given to the store at once needed no copy. */
+		bool copied = _i != 0 || opcodes[i] == 0x2e || opcodes[i] == 0x41;
+		ck_assert_int_eq(memcmp(bench->data, data, blocks * BLOCK) == 0, copied);
+	}
+	bench_free(bench);
+}
+END_TEST
+
 /* [SCSI-12] Every block size moves the offset and the limit. */
 START_TEST(test_block_sizes)
 {
@@ -327,6 +353,7 @@ int main(void)
 	tcase_add_rows(tcase, test_write_range, range_rows);
 	tcase_add_rows(tcase, test_short_data_out, short_rows);
 	tcase_add_loop_test(tcase, test_block_sizes, 0, 4);
+	tcase_add_loop_test(tcase, test_lent, 0, 4);
 	tcase_add_test(tcase, test_fua);
 	tcase_add_test(tcase, test_six_bytes_have_no_fua);
 	tcase_add_test(tcase, test_protect);

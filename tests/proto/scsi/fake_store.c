@@ -54,6 +54,7 @@ static void check_contract(const struct store *store, const struct store_request
 	assert(request->length <= store->info.size - request->offset);
 	assert(!has_data || request->length <= BUFFER_SIZE_MAX);
 	assert(!has_data || request->buffer);
+	assert(!request->lent || request->op == STORE_WRITE);
 	assert(!has_data || !store->info.direct ||
 		(uintptr_t)request->buffer % BUFFER_ALIGNMENT == 0);
 }
@@ -74,7 +75,8 @@ static void perform(struct store *store, struct store_request *request)
 		memcpy(request->buffer, store->bytes + request->offset, request->length);
 		break;
 	case STORE_WRITE:
-		memcpy(store->bytes + request->offset, request->buffer, request->length);
+		memcpy(store->bytes + request->offset,
+			request->lent ? request->lent : request->buffer, request->length);
 		break;
 	case STORE_DISCARD:
 	case STORE_ZERO:
@@ -99,11 +101,15 @@ enum store_answer store_submit(
 		};
 	store->requests++;
 	if (store->later) {
+		if (request->lent)
+			memcpy(request->buffer, request->lent, request->length);
+		request->lent = NULL;
 		request->next = store->waiting;
 		store->waiting = request;
 		return STORE_PENDING;
 	}
 	perform(store, request);
+	request->lent = NULL;
 	return STORE_DONE;
 }
 
