@@ -102,6 +102,14 @@ static void retarget_empty(struct retarget *retarget, void (*then)(struct retarg
 
 /* --- what may change without a word --- */
 
+static const struct config_target *wanted_of(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->target_count; i++)
+		if (strcmp(config->targets[i].name, name) == 0)
+			return &config->targets[i];
+	return NULL;
+}
+
 static const struct config_lun *lun_of(const struct config_target *target, uint16_t number)
 {
 	for (size_t i = 0; i < target->lun_count; i++)
@@ -140,6 +148,16 @@ static bool luns_differ(const struct config_target *before, const struct config_
 	return false;
 }
 
+/* Whether a LUN or its size is this change's doing: what could not be had before must not undo what is asked for now. */
+static bool is_news(const struct retarget *retarget, const struct config_lun *lun)
+{
+	const struct apply_config *config = &retarget->apply->config;
+	const struct config_target *before = wanted_of(config->before, retarget->target->name);
+	const struct config_lun *old = before ? lun_of(before, lun->lun) : NULL;
+
+	return config->retry || !old || old->size != lun->size;
+}
+
 /* Adds and grows under way. A size below what the disk has is a floor that is already reached. */
 static void luns_extend(struct retarget *retarget)
 {
@@ -149,13 +167,15 @@ static void luns_extend(struct retarget *retarget)
 
 	for (size_t i = 0; i < wanted->lun_count; i++) {
 		const struct config_lun *lun = &wanted->luns[i];
-		if (!lun_of(target->config, lun->lun) &&
+		if (!lun_of(target->config, lun->lun) && is_news(retarget, lun) &&
 			registry_lun_add(retarget->apply->config.registry, target,
 				retarget->apply->config.after->file, lun, error) < 0)
 			retarget_fail(retarget, error);
 	}
 	for (size_t i = 0; i < target->config->lun_count; i++) {
 		const struct config_lun *lun = lun_of(wanted, target->config->luns[i].lun);
+		if (!is_news(retarget, lun))
+			continue;
 		if (lun->size > registry_lun_size(target, i) &&
 			registry_lun_grow(target, i, lun->size, error) < 0)
 			retarget_fail(retarget, error);
@@ -260,14 +280,6 @@ static void retarget_begin(struct apply *apply, enum retarget_kind kind, struct 
 }
 
 /* --- the whole --- */
-
-static const struct config_target *wanted_of(const struct config *config, const char *name)
-{
-	for (size_t i = 0; i < config->target_count; i++)
-		if (strcmp(config->targets[i].name, name) == 0)
-			return &config->targets[i];
-	return NULL;
-}
 
 /* Lists all new targets, or none. */
 static int apply_additions(struct apply *apply, char error[CONFIG_ERROR_SIZE])

@@ -142,6 +142,14 @@ static void stores_close(struct store **stores, size_t count)
 	free(stores);
 }
 
+/* Those of a target that will not be served after all; as many as are open. */
+static void stores_abandon(struct store **stores, const struct config_target *target)
+{
+	for (size_t i = 0; stores && i < target->lun_count; i++)
+		store_abandon(stores[i], target->luns[i].path);
+	free(stores);
+}
+
 /* Opens all LUNs of a target; NULL with a line in `error`. */
 static struct store **stores_open(const struct registry *registry, const char *file,
 	const struct config_target *target, char error[CONFIG_ERROR_SIZE])
@@ -151,7 +159,7 @@ static struct store **stores_open(const struct registry *registry, const char *f
 	for (size_t i = 0; stores && i < target->lun_count; i++) {
 		stores[i] = lun_open(registry, file, target, &target->luns[i], error);
 		if (!stores[i]) {
-			stores_close(stores, target->lun_count);
+			stores_abandon(stores, target);
 			return NULL;
 		}
 	}
@@ -208,6 +216,8 @@ static struct registered *registered_new(const struct registry *registry, const 
 	if (one->stores)
 		one->target.device = device_make(registry, wanted, one->stores);
 	if (!one->target.device) {
+		stores_abandon(one->stores, wanted);
+		one->stores = NULL;
 		registered_free(one);
 		return NULL;
 	}
@@ -300,7 +310,7 @@ int registry_lun_add(struct registry *registry, struct target *target, const cha
 	if (!config || scsi_device_add(target->device, &unit) < 0) {
 		snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
 		config_target_free(config);
-		store_close(store);
+		store_abandon(store, lun->path);
 		free(stores);
 		return -1;
 	}

@@ -115,7 +115,8 @@ static bool open_descriptor(struct opening *opening)
 	} else if (config->read_only || config->size == 0) {
 		return explain_missing(opening);
 	} else {
-		opening->fd = open(config->path, flags | O_CREAT | O_EXCL, 0600);
+		/* O_DIRECT comes below: where it is refused, this call would fail and leave a file. */
+		opening->fd = open(config->path, (flags & ~O_DIRECT) | O_CREAT | O_EXCL, 0600);
 		opening->created = opening->fd >= 0;
 	}
 	if (opening->fd < 0)

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PATH_SHOWN 120 /* of a path in an error line, so that the reason always fits */
 
@@ -99,6 +100,14 @@ void store_close(struct store *store)
 	assert(atomic_load(&store->under_way) == 0);
 	store->operations->close(store);
 	free(store);
+}
+
+void store_abandon(struct store *store, const char *path)
+{
+	/* Before the lock goes with it: from then on the file may be somebody's. */
+	if (store && store->info.created)
+		unlink(path);
+	store_close(store);
 }
 
 bool store_grow(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE])

@@ -98,6 +98,8 @@ struct store_info {
 struct store *store_open(const struct store_config *config, char error[STORE_ERROR_SIZE]);
 /* No request may be under way. Flushes nothing. NULL is fine. */
 void store_close(struct store *store);
+/* As store_close(), for who opened it and failed later: a file that this very open made, at `path`, is removed. */
+void store_abandon(struct store *store, const char *path);
 /*
  * Makes it `size` bytes long (whole blocks, not less than it is), while requests are under way; new blocks read as
  * zeros. A file is enlarged, a file or block device that has grown is used as far as it reaches. false with one line in

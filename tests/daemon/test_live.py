@@ -197,10 +197,28 @@ def beside_a_broken_one(daemon, tap, ask):
     ask.refused("InternalError", "a reload that leaves one target without its LUNs", "ReloadConfiguration")
     tap.equal(attempt(daemon, NAMED), 0x0301, "nobody is served by it")
     ask.done("the other one is deleted", "DeleteTarget", MADE + "2")
-    tap.equal((attempt(daemon, MADE + "2"), attempt(daemon, MADE)), (0x0203, 0), "it is gone, the rest serves")
     daemon.configure(configuration(named("read_only = false;")))
     ask.done("a better file", "ReloadConfiguration")
     tap.equal(attempt(daemon, NAMED), 0, "is served again")
+
+
+def beside_what_cannot_grow(daemon, tap, ask):
+    """A size that cannot be had fails the reload that asks for it, and no later change; nor is a file left behind."""
+    daemon.configure(configuration(portcullis.target(NAMED, luns=('path = "@DIR@/named"; size = "1024P"; read_only = false;',))))
+    ask.refused("InternalError", "a reload that asks for more than a file can have", "ReloadConfiguration")
+    vain = os.path.join(daemon.directory, "vain")
+    ask.refused("InvalidParameters", "refused: a LUN of that size", "CreateLun", NAMED, LunNumber=7, Path=vain, SizeInBytes=1 << 60)
+    ask.refused("InvalidParameters", "refused: a target of that size", "CreateTarget", TargetName=MADE + "2", Path=vain,
+                SizeInBytes=1 << 60)
+    tap.ok(not os.path.exists(vain), "no file is left of them")
+    with log_in(daemon, NAMED) as session:
+        ask.done("a LUN is created on that target", "CreateLun", NAMED, LunNumber=7, Path="memory:", SizeInBytes=MIB)
+        session.scsi([0])
+        tap.equal(session.read10(0, 1)[0], 0, "whose sessions go on")
+    tap.equal((attempt(daemon, MADE + "2"), attempt(daemon, MADE)), (0x0203, 0), "it is gone, the rest serves")
+    daemon.configure(configuration(named("read_only = false;")))
+    ask.done("a file that asks for less", "ReloadConfiguration")
+    ask.done("the LUN is deleted again", "DeleteLun", NAMED, LunNumber=7)
 
 
 def deletions(daemon, tap, ask):
@@ -248,7 +266,7 @@ def main():
     with portcullis.Daemon(configuration(named())) as daemon:
         ask = Asker(daemon, tap)
         for step in (make_target, change_luns, survive, file_wins, close_session,
-                     beside_a_broken_one, deletions):
+                     beside_a_broken_one, beside_what_cannot_grow, deletions):
             step(daemon, tap, ask)
         broken(daemon, tap)
     return tap.finish()

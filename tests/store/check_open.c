@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -239,6 +240,46 @@ START_TEST(a_refused_open_changes_nothing)
 }
 END_TEST
 
+/* A file that was made for somebody who then has no use for it goes; one that was there stays. */
+START_TEST(what_was_made_in_vain_is_removed)
+{
+	char error[STORE_ERROR_SIZE] = "";
+	struct store_config config = { .path = "image", .size = MIB, .block_size = 512 };
+	store_abandon(store_open(&config, error), config.path);
+	ck_assert_int_eq(length_of("image"), ABSENT);
+	store_close(store_open(&config, error));
+	store_abandon(store_open(&config, error), config.path);
+	ck_assert_int_eq(length_of("image"), MIB);
+	store_abandon(NULL, config.path);
+	ck_assert_int_eq(length_of("image"), MIB);
+	config = (struct store_config){ .path = "memory:", .size = MIB, .block_size = 512 };
+	store_abandon(store_open(&config, error), config.path);
+}
+END_TEST
+
+/* The kernel makes a file before it says that it cannot be opened for direct input and output. */
+START_TEST(a_file_that_cannot_be_direct_is_not_left_behind)
+{
+	char error[STORE_ERROR_SIZE] = "";
+	struct store_config config = {
+		.path = "ramfs/image", .size = MIB, .block_size = 512, .direct = true
+	};
+	if (mkdir("ramfs", 0700) || unshare(CLONE_NEWNS) ||
+		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+		mount("ramfs", "ramfs", "ramfs", 0, NULL))
+		return; /* it takes root */
+	ck_assert_ptr_null(store_open(&config, error));
+	ck_assert_str_eq(error, "ramfs/image: cannot be opened for direct input and output on this "
+				"file system");
+	ck_assert_int_eq(length_of("ramfs/image"), ABSENT);
+	config.direct = false;
+	struct store *store = store_open(&config, error);
+	ck_assert_msg(store, "%s", error);
+	store_close(store);
+	umount("ramfs");
+}
+END_TEST
+
 START_TEST(identity_is_that_of_the_file)
 {
 	char error[STORE_ERROR_SIZE] = "";
@@ -394,6 +435,8 @@ int main(void)
 	tcase_add_test(tcase, a_file_is_opened_once);
 	tcase_add_test(tcase, a_record_lock_is_respected);
 	tcase_add_test(tcase, a_refused_open_changes_nothing);
+	tcase_add_test(tcase, what_was_made_in_vain_is_removed);
+	tcase_add_test(tcase, a_file_that_cannot_be_direct_is_not_left_behind);
 	tcase_add_test(tcase, identity_is_that_of_the_file);
 	tcase_add_test(tcase, read_only_stores_refuse_changes);
 	if (rig_has_loops()) {
