@@ -2,11 +2,14 @@
 /*
  * Pools for commands and their data: no allocation per command once a worker is warm.
  * An idle object or buffer holds the link to the next idle one in its own first bytes.
- * Buffers are mappings, not heap blocks, so that what is beyond `keep` leaves the process at once.
+ * Buffers are mappings, not heap blocks, so that what is beyond `keep` leaves the process at once. The first ones come
+ * from one mapping, the arena, and stay: what lies there can be known to the kernel beforehand.
  */
 #include "base/pool.h"
 
 #include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -96,11 +99,22 @@ size_t pool_in_use(const struct pool *pool)
 }
 
 struct buffer_pool {
-	size_t keep;       /* bytes */
-	size_t idle_bytes; /* at most `keep` */
+	size_t keep;       /* bytes, of those outside the arena */
+	size_t idle_bytes; /* likewise; at most `keep` */
 	size_t in_use;     /* bytes */
 	struct idle *idle[BUFFER_CLASSES];
+	char *arena;
+	size_t arena_size, arena_used; /* bytes */
 };
+
+/* NULL when out of memory. */
+static void *map_pages(size_t length)
+{
+	void *pages = mmap(
+		NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return pages == MAP_FAILED ? NULL : pages;
+}
 
 static unsigned class_of(size_t size)
 {
@@ -115,10 +129,43 @@ static unsigned class_of(size_t size)
 struct buffer_pool *buffer_pool_new(size_t keep)
 {
 	struct buffer_pool *pool = calloc(1, sizeof(*pool));
+	size_t size = keep / 2 - keep / 2 % BUFFER_SIZE_MAX;
 
-	if (pool)
-		pool->keep = keep;
+	if (!pool)
+		return NULL;
+	if (size > 0) {
+		void *pages = map_pages(size);
+		if (pages) {
+			pool->arena = pages;
+			pool->arena_size = size;
+			memory_forbid(pages, size);
+		}
+	}
+	pool->keep = keep - pool->arena_size;
 	return pool;
+}
+
+void *buffer_pool_arena(const struct buffer_pool *pool, size_t *size)
+{
+	*size = pool->arena_size;
+	return pool->arena;
+}
+
+static bool in_arena(const struct buffer_pool *pool, const void *buffer)
+{
+	return (uintptr_t)buffer - (uintptr_t)pool->arena < pool->arena_size;
+}
+
+/* The next free piece of the arena, at a multiple of its length; NULL when that is used up. */
+static void *arena_take(struct buffer_pool *pool, size_t length)
+{
+	size_t at = (pool->arena_used + length - 1) & ~(length - 1);
+
+	if (at + length > pool->arena_size)
+		return NULL;
+	pool->arena_used = at + length;
+	memory_allow(pool->arena + at, length);
+	return pool->arena + at;
 }
 
 void buffer_pool_free(struct buffer_pool *pool)
@@ -132,8 +179,13 @@ void buffer_pool_free(struct buffer_pool *pool)
 			struct idle *buffer = pool->idle[class];
 			memory_allow(buffer, length);
 			pool->idle[class] = buffer->next;
-			munmap(buffer, length);
+			if (!in_arena(pool, buffer))
+				munmap(buffer, length);
 		}
+	}
+	if (pool->arena) {
+		memory_allow(pool->arena, pool->arena_size);
+		munmap(pool->arena, pool->arena_size);
 	}
 	free(pool);
 }
@@ -147,13 +199,14 @@ void *buffer_get(struct buffer_pool *pool, size_t size)
 	if (buffer) {
 		memory_allow(buffer, length);
 		pool->idle[class] = buffer->next;
-		pool->idle_bytes -= length;
+		if (!in_arena(pool, buffer))
+			pool->idle_bytes -= length;
 	} else {
-		void *pages = mmap(
-			NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (pages == MAP_FAILED)
+		buffer = arena_take(pool, length);
+		if (!buffer)
+			buffer = map_pages(length);
+		if (!buffer)
 			return NULL;
-		buffer = pages;
 	}
 	pool->in_use += length;
 	memory_forbid((char *)buffer + size, length - size);
@@ -170,14 +223,16 @@ void buffer_put(struct buffer_pool *pool, void *buffer, size_t size)
 	assert(pool->in_use >= length);
 	pool->in_use -= length;
 	memory_allow(buffer, length);
-	if (length > pool->keep - pool->idle_bytes) {
+	bool stays = in_arena(pool, buffer);
+	if (!stays && length > pool->keep - pool->idle_bytes) {
 		munmap(buffer, length);
 		return;
 	}
 	struct idle *idle = buffer;
 	idle->next = pool->idle[class];
 	pool->idle[class] = idle;
-	pool->idle_bytes += length;
+	if (!stays)
+		pool->idle_bytes += length;
 	memory_forbid(buffer, length);
 }
 

@@ -27,8 +27,14 @@ size_t pool_in_use(const struct pool *pool);
 /* Data buffers in classes of powers of two, 4 KiB to BUFFER_SIZE_MAX, page aligned. */
 struct buffer_pool;
 
-/* `keep` = bytes of idle buffers kept for reuse; beyond it memory goes back to the kernel. */
+/*
+ * `keep` = bytes of idle buffers kept for reuse; beyond it memory goes back to the kernel. Half of it, in whole
+ * BUFFER_SIZE_MAX, is the arena: one mapping, of which a page costs nothing before its first use.
+ */
 struct buffer_pool *buffer_pool_new(size_t keep);
+/* Where the arena lies, `*size` bytes, until the pool's end: no buffer there crosses a multiple of BUFFER_SIZE_MAX from
+ * its beginning. NULL and 0 when `keep` is too small for one. */
+void *buffer_pool_arena(const struct buffer_pool *pool, size_t *size);
 /* All buffers must have been put back. NULL is fine. */
 void buffer_pool_free(struct buffer_pool *pool);
 /* At least `size` bytes (1..BUFFER_SIZE_MAX), contents undefined; NULL when out of memory. */

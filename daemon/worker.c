@@ -168,6 +168,9 @@ static int worker_init(struct worker *worker)
 	if (!worker->base || !worker->receive_buffer || !worker->stats || !worker->engine.queue ||
 		!worker->engine.buffers || !worker->engine.tasks || !worker->engine.pdus)
 		return -1;
+	size_t arena_size;
+	void *arena = buffer_pool_arena(worker->engine.buffers, &arena_size);
+	store_queue_use_buffers(worker->engine.queue, arena, arena_size);
 	worker->mailbox = mailbox_new(worker->base, worker);
 	worker->store_event = event_new(worker->base, store_queue_fd(worker->engine.queue),
 		EV_READ | EV_PERSIST, worker_store_ready, worker);

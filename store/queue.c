@@ -54,6 +54,12 @@ void store_queue_free(struct store_queue *queue)
 	queue->operations->free(queue);
 }
 
+void store_queue_use_buffers(struct store_queue *queue, void *arena, size_t size)
+{
+	if (arena && queue->operations->use_buffers)
+		queue->operations->use_buffers(queue, arena, size);
+}
+
 const char *store_queue_name(const struct store_queue *queue)
 {
 	return queue->operations->name;

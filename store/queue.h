@@ -59,6 +59,8 @@ struct queue_operations {
 	void (*flush)(struct store_queue *queue);
 	/* As store_queue_reap(), behind the mailbox; NULL when the mailbox is all there is. */
 	unsigned (*reap)(struct store_queue *queue, unsigned most);
+	/* As store_queue_use_buffers(); NULL: nothing can be registered. */
+	void (*use_buffers)(struct store_queue *queue, void *arena, size_t size);
 };
 
 struct store_queue {

@@ -127,6 +127,13 @@ enum store_queue_kind { STORE_QUEUE_BEST, STORE_QUEUE_URING, STORE_QUEUE_THREADS
 struct store_queue *store_queue_new(enum store_queue_kind kind, unsigned depth);
 /* No request may be under way. NULL is fine. */
 void store_queue_free(struct store_queue *queue);
+/*
+ * Tells where the thread's buffers lie (buffer_pool_arena()): those of `direct` stores are then registered with the
+ * kernel, BUFFER_SIZE_MAX at a time when the first request comes from there, and stay resident. Before the first
+ * submit; the arena must outlive the queue. Where the kernel or RLIMIT_MEMLOCK refuses, requests go as they would
+ * without; a queue of threads knows no registration.
+ */
+void store_queue_use_buffers(struct store_queue *queue, void *arena, size_t size);
 /* "io_uring" or "threads": for one log line. */
 const char *store_queue_name(const struct store_queue *queue);
 /* A descriptor that becomes readable when store_queue_reap() has something to do. */

@@ -7,6 +7,7 @@
  * others finish.
  */
 #include "store/queue.h"
+#include "base/pool.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -16,6 +17,8 @@
 
 #define IN_RING_MAX 8191u /* requests in the ring: with the bell, a power of two */
 #define WORKERS_MAX 64u   /* kernel threads for what would block: enough though a disk hangs */
+#define PIECE_SIZE  BUFFER_SIZE_MAX
+#define PIECES_MAX  64u /* bits of a word */
 
 struct queue_uring {
 	struct store_queue base;
@@ -23,6 +26,10 @@ struct queue_uring {
 	unsigned in_ring;
 	bool bell_polled;
 	struct request_list waiting; /* those beyond IN_RING_MAX */
+	/* Direct reads and writes from here need not pin their pages each time; a bit for each piece of it. */
+	uint8_t *arena;
+	unsigned pieces;
+	uint64_t tried, registered;
 };
 
 static struct queue_uring *uring_of(struct store_queue *queue)
@@ -52,6 +59,42 @@ static struct io_uring_sqe *next_entry(struct queue_uring *uring)
 	return io_uring_get_sqe(&uring->ring);
 }
 
+/* The piece of the arena that holds the whole buffer, registered; -1 when there is none. */
+static int piece_of(struct queue_uring *uring, const struct store_io *io)
+{
+	size_t at = (uintptr_t)io->buffer - (uintptr_t)uring->arena;
+	size_t piece = at / PIECE_SIZE;
+	if (piece >= uring->pieces || at % PIECE_SIZE + io->length > PIECE_SIZE)
+		return -1;
+	uint64_t bit = UINT64_C(1) << piece;
+	if (!(uring->tried & bit)) {
+		struct iovec pages = { uring->arena + piece * PIECE_SIZE, PIECE_SIZE };
+		uring->tried |= bit;
+		if (io_uring_register_buffers_update_tag(
+			    &uring->ring, (unsigned)piece, &pages, NULL, 1) == 1)
+			uring->registered |= bit;
+	}
+	return uring->registered & bit ? (int)piece : -1;
+}
+
+static void prepare_transfer(
+	struct queue_uring *uring, struct io_uring_sqe *sqe, const struct store_io *io, bool direct)
+{
+	bool read = io->kind == STORE_IO_READ;
+	/* Bytes that are copied anyway gain nothing. */
+	int piece = direct ? piece_of(uring, io) : -1;
+	unsigned length = (unsigned)io->length;
+	if (piece >= 0 && read)
+		io_uring_prep_read_fixed(sqe, io->fd, io->buffer, length, io->offset, piece);
+	else if (piece >= 0)
+		io_uring_prep_write_fixed(sqe, io->fd, io->buffer, length, io->offset, piece);
+	else if (read)
+		io_uring_prep_read(sqe, io->fd, io->buffer, length, io->offset);
+	else
+		io_uring_prep_write(sqe, io->fd, io->buffer, length, io->offset);
+	sqe->rw_flags = io->flags;
+}
+
 /* Returns false, with nothing done, when there is no room. */
 static bool prepare(struct queue_uring *uring, struct store_request *request)
 {
@@ -62,12 +105,8 @@ static bool prepare(struct queue_uring *uring, struct store_request *request)
 	request->store->operations->describe(request, &io);
 	switch (io.kind) {
 	case STORE_IO_READ:
-		io_uring_prep_read(sqe, io.fd, io.buffer, (unsigned)io.length, io.offset);
-		sqe->rw_flags = io.flags;
-		break;
 	case STORE_IO_WRITE:
-		io_uring_prep_write(sqe, io.fd, io.buffer, (unsigned)io.length, io.offset);
-		sqe->rw_flags = io.flags;
+		prepare_transfer(uring, sqe, &io, request->store->info.direct);
 		break;
 	case STORE_IO_SYNC:
 		io_uring_prep_fsync(sqe, io.fd, IORING_FSYNC_DATASYNC);
@@ -132,6 +171,17 @@ static unsigned uring_reap(struct store_queue *queue, unsigned most)
 	return done;
 }
 
+static void uring_use_buffers(struct store_queue *queue, void *arena, size_t size)
+{
+	struct queue_uring *uring = uring_of(queue);
+	size_t pieces = size / PIECE_SIZE < PIECES_MAX ? size / PIECE_SIZE : PIECES_MAX;
+	/* A table of empty places: unknown before Linux 5.19. */
+	if (pieces == 0 || io_uring_register_buffers_sparse(&uring->ring, (unsigned)pieces) != 0)
+		return;
+	uring->arena = arena;
+	uring->pieces = (unsigned)pieces;
+}
+
 static void uring_free(struct store_queue *queue)
 {
 	struct queue_uring *uring = uring_of(queue);
@@ -146,6 +196,7 @@ static const struct queue_operations uring_operations = {
 	.start = uring_start,
 	.flush = uring_flush,
 	.reap = uring_reap,
+	.use_buffers = uring_use_buffers,
 };
 
 /* Whether the kernel knows all that describe() can ask for. */

@@ -130,6 +130,61 @@ START_TEST(idle_buffers_stay_below_the_limit)
 }
 END_TEST
 
+/* Half of what is kept, in whole maxima. */
+static const struct {
+	size_t keep, arena;
+} arena_rows[] = {
+	{ 0, 0 },
+	{ 2 * BUFFER_SIZE_MAX - 1, 0 },
+	{ 2 * BUFFER_SIZE_MAX, BUFFER_SIZE_MAX },
+	{ 5 * BUFFER_SIZE_MAX, 2 * BUFFER_SIZE_MAX },
+};
+
+START_TEST(the_arena_is_half_of_what_is_kept)
+{
+	struct buffer_pool *pool = buffer_pool_new(arena_rows[_i].keep);
+	size_t size = 1;
+
+	ck_assert_int_eq(buffer_pool_arena(pool, &size) != NULL, arena_rows[_i].arena > 0);
+	ck_assert_uint_eq(size, arena_rows[_i].arena);
+	buffer_pool_free(pool);
+}
+END_TEST
+
+/* Buffers of mixed classes come from there first, cross no BUFFER_SIZE_MAX, stay, and overlap nowhere. */
+START_TEST(the_arena_is_used_up_first)
+{
+	struct buffer_pool *pool = buffer_pool_new(4 * BUFFER_SIZE_MAX);
+	size_t size, inside = 0;
+	char *arena = buffer_pool_arena(pool, &size), *buffers[64];
+
+	for (unsigned i = 0; i < 64; i++) {
+		size_t length = (size_t)4096 << i % 9;
+		buffers[i] = buffer_get(pool, length);
+		memset(buffers[i], (int)i, length);
+		size_t at = (uintptr_t)buffers[i] - (uintptr_t)arena;
+		if (at < size) {
+			ck_assert_uint_eq(
+				at / BUFFER_SIZE_MAX, (at + length - 1) / BUFFER_SIZE_MAX);
+			inside++;
+		}
+	}
+	ck_assert_uint_gt(inside, 32);
+	ck_assert_uint_lt(inside, 64);
+	for (unsigned i = 0; i < 64; i++) {
+		size_t length = (size_t)4096 << i % 9;
+		ck_assert_uint_eq((uint8_t)buffers[i][0], i);
+		ck_assert_uint_eq((uint8_t)buffers[i][length - 1], i);
+		buffer_put(pool, buffers[i], length);
+	}
+	for (size_t at = 0; at < size; at += BUFFER_SIZE_MAX)
+		ck_assert(is_mapped(arena + at));
+	ck_assert_uint_eq(buffer_bytes_in_use(pool), 0);
+	buffer_pool_free(pool);
+	ck_assert(!is_mapped(arena));
+}
+END_TEST
+
 #ifdef __SANITIZE_ADDRESS__
 /* Both end with the sanitizer's exit status. */
 START_TEST(touching_an_idle_object_is_reported)
@@ -212,6 +267,8 @@ int main(void)
 	tcase_add_loop_test(tcase, objects_are_counted, 0, 10);
 	tcase_add_rows(tcase, buffers_are_aligned_and_classed, buffer_rows);
 	tcase_add_test(tcase, idle_buffers_stay_below_the_limit);
+	tcase_add_rows(tcase, the_arena_is_half_of_what_is_kept, arena_rows);
+	tcase_add_test(tcase, the_arena_is_used_up_first);
 	tcase_add_test(tcase, sizes_of_one_class_are_counted_alike);
 	tcase_add_test_raise_signal(tcase, an_object_left_behind_is_caught, SIGABRT);
 	tcase_add_test_raise_signal(tcase, a_buffer_left_behind_is_caught, SIGABRT);
