@@ -168,6 +168,14 @@ static const struct api_member rotate_chap_members[] = {
 };
 static const struct api_member target_members[] = { TARGET_ARN(true) };
 static const struct api_member pair_members[] = { TARGET_ARN(true), INITIATOR_NAME };
+static const struct api_member session_members[] = { TARGET_ARN(true), INITIATOR_NAME,
+	{ .name = "ISID",
+		.type = API_STRING,
+		.min = 12,
+		.max = 12,
+		.pattern = "[0-9A-Fa-f]+",
+		.matches = api_is_isid },
+	NUMBER("TSIH", false, 1, 65535) };
 static const struct api_member filter_members[] = { TARGET_ARN(false) };
 static const struct api_member page_members[] = { MARKER, LIMIT };
 static const struct api_member gateway_members[] = { GATEWAY_ARN(true) };
@@ -246,7 +254,7 @@ static const struct api_operation operations[] = {
 		MEMBERS(target_members),
 		.handle = api_resume_target },
 	{ .name = "Portcullis_20261122.CloseSession",
-		MEMBERS(pair_members),
+		MEMBERS(session_members),
 		.handle = api_close_session },
 	{ .name = "Portcullis_20261122.ShowConfiguration",
 		.read_only = true,

@@ -5,7 +5,6 @@
  */
 #include "daemon/api_operation.h"
 
-#include "daemon/closing.h"
 #include "daemon/live.h"
 #include "daemon/target.h"
 
@@ -98,37 +97,4 @@ void api_reload_configuration(struct api_call *call)
 	change->done = reloaded;
 	api_call_forget_input(call);
 	live_begin(api_call_config(call)->live, change);
-}
-
-/* --- CloseSession --- */
-
-static void closed(struct closure *closure)
-{
-	struct api_call *call = closure->context;
-	const int sessions = (int)atomic_load(&closure->sessions);
-	free(closure);
-	if (sessions == 0)
-		api_call_fail(call, API_INITIATOR_NOT_FOUND, "It has no session on the target.");
-	else
-		api_call_succeed_take(call,
-			json_pack("{s:s, s:s, s:i}", "TargetARN", call->target_arn, "InitiatorName",
-				call->initiator, "SessionsClosed", sessions));
-}
-
-void api_close_session(struct api_call *call)
-{
-	struct target *target = api_call_target(call);
-	struct closure *closure = target ? calloc(1, sizeof *closure) : NULL;
-	if (!target)
-		return;
-	const struct closing_whom whom = {
-		.target = target, .initiator = call->initiator, .present = true
-	};
-	if (closure)
-		*closure = (struct closure){ .done = closed, .context = call };
-	api_call_forget_input(call);
-	if (!closure || closing_begin_all(api_call_config(call)->workers, closure, &whom) < 0) {
-		free(closure);
-		api_call_fail(call, API_INTERNAL, NULL);
-	}
 }

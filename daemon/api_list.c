@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CONNECTIONS 1 /* of a session: MaxConnections is 1 */
+
 void api_call_with_sessions(struct api_call *call, session_snapshot_done *done)
 {
 	api_call_forget_input(call);
@@ -119,6 +121,22 @@ static bool uses_old_secret(struct target *target, const struct session_row *row
 	return uses;
 }
 
+/* In RFC 7143's words (section 13); each side has declared a MaxRecvDataSegmentLength of its own. */
+static json_t *describe_keys(const struct iscsi_parameters *keys)
+{
+	static const char *const digests[] = { "None", "CRC32C" };
+	return json_pack("{s:s, s:s, s:I, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "HeaderDigest",
+		digests[keys->header_digest], "DataDigest", digests[keys->data_digest],
+		"MaxConnections", (json_int_t)keys->max_connections, "InitialR2T",
+		(int)keys->initial_r2t, "ImmediateData", (int)keys->immediate_data,
+		"MaxBurstLength", (json_int_t)keys->max_burst_length, "FirstBurstLength",
+		(json_int_t)keys->first_burst_length, "MaxOutstandingR2T",
+		(json_int_t)keys->max_outstanding_r2t, "ErrorRecoveryLevel",
+		(json_int_t)keys->error_recovery_level, "InitiatorMaxRecvDataSegmentLength",
+		(json_int_t)keys->initiator_max_recv, "TargetMaxRecvDataSegmentLength",
+		(json_int_t)keys->target_max_recv);
+}
+
 static json_t *describe_session(struct registry *registry, const struct session_row *row)
 {
 	char isid[2 * sizeof row->isid + 1];
@@ -131,11 +149,11 @@ static json_t *describe_session(struct registry *registry, const struct session_
 		row->portal, "ISID", isid, "TSIH", (int)row->tsih, "ChapAlgorithm", chap,
 		"ChapMutual", (int)row->chap_mutual, "UsesOldSecret",
 		(int)uses_old_secret(target, row));
-	json_t *traffic = json_pack("{s:I, s:I, s:I, s:I, s:b, s:b, s:i}", "AgeSeconds",
+	json_t *traffic = json_pack("{s:I, s:I, s:I, s:I, s:i, s:i, s:o}", "AgeSeconds",
 		(json_int_t)(row->age_ms / 1000), "Commands", (json_int_t)row->commands,
 		"BytesRead", (json_int_t)row->bytes_read, "BytesWritten",
-		(json_int_t)row->bytes_written, "HeaderDigest", (int)row->header_digest,
-		"DataDigest", (int)row->data_digest, "Worker", (int)row->worker);
+		(json_int_t)row->bytes_written, "Connections", CONNECTIONS, "Worker",
+		(int)row->worker, "NegotiatedKeys", describe_keys(&row->parameters));
 	if (!session || json_object_update(session, traffic) ||
 		(target && json_object_set_new(session, "TargetARN", json_string(target->arn)))) {
 		json_decref(session);

@@ -93,6 +93,8 @@ enum api_error api_input_check(
 
 /* Whether the text is one or more of [0-9a-z:.-]. */
 bool api_is_initiator_name(const char *text, size_t length);
+/* Whether the text is an ISID: 12 hexadecimal digits. */
+bool api_is_isid(const char *text, size_t length);
 /* Whether the text is a volume's ARN, as the pattern of AWS's shape VolumeARN has it. */
 bool api_is_volume_arn(const char *text, size_t length);
 
@@ -107,7 +109,7 @@ void api_call_reply_list(struct api_call *call, const char *member, json_t *rows
 
 /*
  * The handlers: of AWS's operations on CHAP credentials (api_chap.c), volumes (api_volume.c) and the
- * gateway (api_gateway.c), and of our own (api_list.c, api_live.c, api_config.c).
+ * gateway (api_gateway.c), and of our own (api_list.c, api_session.c, api_live.c, api_config.c).
  */
 void api_update_chap_credentials(struct api_call *call);
 void api_describe_chap_credentials(struct api_call *call);

@@ -28,6 +28,21 @@ static void closing_finished(struct worker *worker, struct closing *closing)
 	}
 }
 
+/*
+ * A login that names the session by its TSIH, to take it over, belongs to it from its first PDU. Any other
+ * gets a number that no session has, so nobody comes to be concerned later.
+ */
+static bool is_that_session(const struct closing_whom *whom, const struct session_entry *entry)
+{
+	const struct iscsi_identity *identity = entry->identity;
+
+	if (whom->initiator && strcmp(identity->initiator, whom->initiator) != 0)
+		return false;
+	if (whom->isid && memcmp(identity->isid, whom->isid, sizeof(identity->isid)) != 0)
+		return false;
+	return !whom->tsih || entry->tsih == whom->tsih || identity->tsih == whom->tsih;
+}
+
 static bool closing_concerns(const struct closing *closing, const struct connection *connection)
 {
 	const struct closing_whom *whom = &closing->closure->whom;
@@ -38,9 +53,7 @@ static bool closing_concerns(const struct closing *closing, const struct connect
 	if (entry->target != whom->target)
 		return false;
 	if (whom->present)
-		return connection->entered <= closing->entered &&
-		       (!whom->initiator ||
-			       strcmp(entry->identity->initiator, whom->initiator) == 0);
+		return connection->entered <= closing->entered && is_that_session(whom, entry);
 	if (!whom->initiator)
 		return entry->generation < whom->before;
 	return entry->credential != 0 && entry->credential < whom->before &&

@@ -27,6 +27,9 @@ struct closing_whom {
 	struct target *target; /* NULL: whatever target, and connections that have named none */
 	const char *initiator; /* NULL: whoever; else only this one, by what it proved */
 	bool present;          /* all that there are now, whatever they proved; no later ones */
+	const uint8_t *
+		isid; /* with `present` and `initiator`: only its session of this ISID; NULL: all */
+	uint16_t tsih;   /* likewise of this TSIH; 0: all */
 	bool politely;   /* Normal sessions are asked to log out, and closed when they do not */
 	uint64_t before; /* generations of sets, or of the records proved, older than this */
 };
@@ -56,7 +59,7 @@ struct closure {
 /*
  * Main thread. `closure->done` is called there when no session that it concerns is left
  * (K3): what makes a session one must not come true for any other from now on, unless `present`. 0, or -1 when out of memory (then
- * nothing was closed). `closure` and the name in `whom` are borrowed until done.
+ * nothing was closed). `closure`, the name and the ISID in `whom` are borrowed until done.
  */
 int closing_begin_all(
 	struct workers *workers, struct closure *closure, const struct closing_whom *whom);

@@ -66,8 +66,7 @@ static void row_fill(struct session_row *row, const struct connection *connectio
 	row->commands = info.commands;
 	row->bytes_read = info.bytes_read;
 	row->bytes_written = info.bytes_written;
-	row->header_digest = info.header_digest;
-	row->data_digest = info.data_digest;
+	row->parameters = info.parameters;
 	row->worker = connection->worker->index;
 }
 

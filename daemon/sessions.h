@@ -7,6 +7,7 @@
 #define PORTCULLIS_DAEMON_SESSIONS_H
 
 #include "auth/credentials.h"
+#include "proto/iscsi/parameters.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,7 +28,7 @@ struct session_row {
 	uint64_t credential; /* `since` of the record that it proved; 0 without CHAP */
 	uint64_t age_ms;
 	uint64_t commands, bytes_read, bytes_written;
-	bool header_digest, data_digest;
+	struct iscsi_parameters parameters;
 	unsigned worker; /* index */
 };
 

@@ -262,19 +262,13 @@ void iscsi_conn_resume(const struct iscsi_conn *conn, struct iscsi_resume *resum
 
 void iscsi_conn_info(const struct iscsi_conn *conn, struct iscsi_conn_info *info)
 {
-	const struct iscsi_parameters *parameters = &conn->parameters;
-
 	*info = (struct iscsi_conn_info){
 		.identity = &conn->identity,
 		.tsih = conn->grant.tsih,
 		.chap_algorithm = conn->chap_algorithm,
 		.chap_mutual = conn->chap_mutual,
 		.credential = conn->credential,
-		.header_digest = parameters->header_digest,
-		.data_digest = parameters->data_digest,
-		.max_burst_length = parameters->max_burst_length,
-		.first_burst_length = parameters->first_burst_length,
-		.max_recv_data_segment_length = parameters->initiator_max_recv,
+		.parameters = conn->parameters,
 		.commands = conn->commands,
 		.bytes_read = conn->bytes_read,
 		.bytes_written = conn->bytes_written,

@@ -107,9 +107,7 @@ struct iscsi_conn_info {
 	unsigned chap_algorithm; /* 0 = logged in without CHAP */
 	bool chap_mutual;
 	uint64_t credential; /* `since` of the record that it proved; 0 without CHAP */
-	bool header_digest, data_digest;
-	uint32_t max_burst_length, first_burst_length,
-		max_recv_data_segment_length; /* bytes, as negotiated */
+	struct iscsi_parameters parameters; /* in force */
 	uint64_t commands;
 	uint64_t bytes_read, bytes_written; /* SCSI data */
 	uint64_t logged_in_at;              /* `now` of the final Login Response */

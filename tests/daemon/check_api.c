@@ -330,7 +330,14 @@ static struct session_row rows[] = {
 		.commands = 1ull << 40,
 		.bytes_read = 1ull << 62,
 		.bytes_written = 5,
-		.header_digest = true,
+		.parameters = { .header_digest = true,
+			.immediate_data = true,
+			.max_connections = 1,
+			.max_burst_length = 16777215,
+			.first_burst_length = 65536,
+			.max_outstanding_r2t = 4,
+			.initiator_max_recv = 8192,
+			.target_max_recv = 262144 },
 		.worker = 3 },
 	{ .target = IQN_NONE, .initiator = "iqn.a", .address = "192.0.2.7:1" },
 	{ .target = IQN, .initiator = "iqn.a", .address = "192.0.2.7:3", .age_ms = 1000 },
@@ -381,13 +388,18 @@ START_TEST(list_sessions_tells_all_in_order)
 	for (size_t i = 0; i < 5; i++)
 		ck_assert_str_eq(session_text(i, "Address"), addresses[i]);
 	json_t *full = json_pack(
-		"{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:s,s:b,s:b,s:i,s:I,s:I,s:i,s:b,s:b,s:i}",
+		"{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:s,s:b,s:b,s:i,s:I,s:I,s:i,s:i,s:i,"
+		"s:{s:s,s:s,s:i,s:b,s:b,s:i,s:i,s:i,s:i,s:i,s:i}}",
 		"TargetName", IQN, "TargetARN", ARN, "InitiatorName", "iqn.b", "SessionType",
 		"Normal", "Address", "[::1]:51234", "PortalAddress", "[::1]:3260", "ISID",
 		"400000010203", "TSIH", 65535, "ChapAlgorithm", "SHA-256", "ChapMutual", 1,
 		"UsesOldSecret", 0, "AgeSeconds", 61, "Commands", (json_int_t)1 << 40, "BytesRead",
-		(json_int_t)1 << 62, "BytesWritten", 5, "HeaderDigest", 1, "DataDigest", 0,
-		"Worker", 3);
+		(json_int_t)1 << 62, "BytesWritten", 5, "Connections", 1, "Worker", 3,
+		"NegotiatedKeys", "HeaderDigest", "CRC32C", "DataDigest", "None", "MaxConnections",
+		1, "InitialR2T", 0, "ImmediateData", 1, "MaxBurstLength", 16777215,
+		"FirstBurstLength", 65536, "MaxOutstandingR2T", 4, "ErrorRecoveryLevel", 0,
+		"InitiatorMaxRecvDataSegmentLength", 8192, "TargetMaxRecvDataSegmentLength",
+		262144);
 	ck_assert(json_equal(json_array_get(sessions, 3), full));
 	json_decref(full);
 	ck_assert_str_eq(session_text(0, "SessionType"), "Discovery");

@@ -185,9 +185,34 @@ def close_session(daemon, tap, ask):
     tap.ok(reply.get("SessionsClosed") == 1 and one.rest()[0][-1].opcode == initiator.ASYNC, "as K5 says", reply)
     tap.equal(other.read10(0, 1)[0], 0, "and no other")
     ask.refused("InitiatorNotFound", "refused: there is none", "CloseSession", MADE, InitiatorName=HOST)
+    close_one_of_two(daemon, tap, ask)
     ask.refused("TargetNotFound", "refused: no such target", "CloseSession", MADE + "9", InitiatorName=HOST)
     ask.refused("ValidationException", "refused: no initiator", "CloseSession", MADE)
     other.close()
+
+
+def close_one_of_two(daemon, tap, ask):
+    """Two sessions of one initiator, told apart by ISID and TSIH."""
+    first, second = (initiator.Session(*daemon.portals[0], target=MADE, name=HOST, isid=isid).login()
+                     for isid in (b"\x40\0\0\1\0\1", b"\x40\0\0\1\0\2"))
+    for session in (first, second):
+        session.ready()
+    rows = [row for row in ask.done("sessions are listed", "ListSessions", MADE)["Sessions"] if row["InitiatorName"] == HOST]
+    names = {row["ISID"]: row["TSIH"] for row in rows}
+    tap.equal((sorted(names), len(set(names.values()))), (["400000010001", "400000010002"], 2), "each has its own numbers")
+    one, two = names["400000010001"], names["400000010002"]
+    for what, members in (("another ISID", {"ISID": "400000010003"}), ("another TSIH", {"TSIH": one + two + 1}),
+                          ("one's ISID and the other's TSIH", {"ISID": "400000010001", "TSIH": two})):
+        ask.refused("InitiatorNotFound", "refused: " + what, "CloseSession", MADE, InitiatorName=HOST, **members)
+    for what, members in (("a short ISID", {"ISID": "40000001000"}), ("an ISID that is none", {"ISID": "40000001000g"}),
+                          ("a TSIH of 0", {"TSIH": 0}), ("a TSIH of 65536", {"TSIH": 65536})):
+        ask.refused("ValidationException", "refused: " + what, "CloseSession", MADE, InitiatorName=HOST, **members)
+    tap.equal([session.read10(0, 1)[0] for session in (first, second)], [0, 0], "none of these closed any")
+    reply = ask.done("one is closed by its ISID", "CloseSession", MADE, InitiatorName=HOST, ISID="400000010001")
+    tap.ok(reply["SessionsClosed"] == 1 and first.rest()[0][-1].opcode == initiator.ASYNC, "as K5 says", reply)
+    tap.equal(second.read10(0, 1)[0], 0, "and not the other")
+    reply = ask.done("the other by its TSIH", "CloseSession", MADE, InitiatorName=HOST, TSIH=two)
+    tap.ok(reply["SessionsClosed"] == 1 and second.rest()[0][-1].opcode == initiator.ASYNC, "likewise", reply)
 
 
 def beside_a_broken_one(daemon, tap, ask):

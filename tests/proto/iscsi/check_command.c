@@ -333,7 +333,7 @@ static void counters(struct transcript *t)
 	ck_assert_uint_eq(info.commands, 2);
 	ck_assert_uint_eq(info.bytes_read, 1536);
 	ck_assert_uint_eq(info.bytes_written, 1024);
-	ck_assert_uint_eq(info.max_burst_length, 4096);
+	ck_assert_uint_eq(info.parameters.max_burst_length, 4096);
 	ck_assert_uint_eq(info.tsih, 1);
 	ck_assert_uint_eq(the_double.protocol_level, 1); /* for INQUIRY [KEY-20] */
 	ck_assert_uint_le(sizeof(struct iscsi_conn), 1536);
