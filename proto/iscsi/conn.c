@@ -13,6 +13,8 @@
 static const uint32_t delays[TIMERS] = {
 	[TIMER_LOGIN] = LOGIN_TIMEOUT_MS,
 	[TIMER_OUTPUT] = 60000,
+	[TIMER_INPUT] = PDU_STALL_MS,
+	/* Then a normal session is asked; a discovery session is over: what it wanted to know it has asked long ago. */
 	[TIMER_PEER] = 60000,
 	[TIMER_DATA] = 60000,
 	[TIMER_TASKS] = 1000,
@@ -145,6 +147,12 @@ static void output_stuck(struct iscsi_conn *conn, uint64_t now)
 	conn_enter(conn, ISCSI_PHASE_RESET, now);
 }
 
+static void input_late(struct iscsi_conn *conn, uint64_t now)
+{
+	conn_event(conn, ISCSI_EVENT_TIMEOUT, 0, "the rest of a PDU");
+	iscsi_conn_close(conn, ISCSI_CLOSE_CLEAN, now);
+}
+
 static void logout_late(struct iscsi_conn *conn, uint64_t now)
 {
 	conn_event(conn, ISCSI_EVENT_TIMEOUT, 0, "the logout that was asked for");
@@ -168,6 +176,7 @@ void iscsi_conn_tick(struct iscsi_conn *conn, uint64_t now)
 	static void (*const handlers[TIMERS])(struct iscsi_conn *, uint64_t) = {
 		[TIMER_LOGIN] = login_late,
 		[TIMER_OUTPUT] = output_stuck,
+		[TIMER_INPUT] = input_late,
 		[TIMER_PEER] = peer_silent,
 		[TIMER_DATA] = data_late,
 		[TIMER_TASKS] = tmf_late,

@@ -12,8 +12,14 @@
 #include "proto/iscsi/pdu.h"
 
 #define LOGIN_TIMEOUT_MS 15000u /* design.md section 4 */
-#define COMMAND_WINDOW   128u   /* MaxCmdSN = ExpCmdSN + COMMAND_WINDOW - 1 on an idle connection */
-#define TASK_BUCKETS     32u
+/*
+ * The rest of a PDU that has begun, between two of its bytes and in all. Its sender has the rest at hand: the first
+ * outlasts a path that fails over, the second asks for 2 KiB/s of the largest segment that we take.
+ */
+#define PDU_STALL_MS   60000u
+#define PDU_WHOLE_MS   120000u
+#define COMMAND_WINDOW 128u /* MaxCmdSN = ExpCmdSN + COMMAND_WINDOW - 1 on an idle connection */
+#define TASK_BUCKETS   32u
 
 struct iscsi_login; /* login.c: lives only until full feature phase */
 struct iscsi_text;  /* discovery.c: a text negotiation in full feature phase, NULL: none */
@@ -26,6 +32,7 @@ struct output_pdu;  /* output.c */
 enum conn_timer {
 	TIMER_LOGIN,  /* the login must be over */
 	TIMER_OUTPUT, /* the peer must have taken something of what we send */
+	TIMER_INPUT,  /* the rest of a PDU must have come */
 	TIMER_PEER,   /* we must have heard from the peer */
 	TIMER_DATA,   /* the Data-Out that is due must have come */
 	TIMER_TASKS,  /* a task management function waits no longer */
@@ -45,6 +52,7 @@ struct conn_input {
 	uint8_t *gather; /* AHS, or data without a place of its own; owned */
 	uint8_t *place;  /* where data goes that comes in pieces; NULL: nowhere, it is dropped */
 	uint32_t room;   /* bytes that fit into `place`; the rest is dropped */
+	uint64_t began;  /* when its first byte came; 0: nothing of it is here */
 	struct iscsi_task *task; /* whose data this is; NULL: any other PDU, or nobody's */
 	bool taken;   /* the header has been dealt with, data has no receiver but `task` */
 	bool in_full; /* the header came in full feature phase */
@@ -132,6 +140,8 @@ void conn_settle(struct iscsi_conn *conn, uint64_t now);
 void input_forget(struct iscsi_conn *conn, const struct iscsi_task *task);
 /* Frees what a PDU half received holds; nothing more is interpreted. */
 void input_end(struct iscsi_conn *conn);
+/* We did not read until now, so the peer's silence begins anew. */
+void input_excuse(struct iscsi_conn *conn, uint64_t now);
 
 /* --- output.c --- */
 

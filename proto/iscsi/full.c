@@ -56,9 +56,14 @@ void peer_silent(struct iscsi_conn *conn, uint64_t now)
 	conn_arm(conn, TIMER_PEER, conn->heard_at);
 	if (conn->timers[TIMER_PEER] > now)
 		return;
+	if (conn->identity.discovery) {
+		conn_event(conn, ISCSI_EVENT_TIMEOUT, 0, "a request in a discovery session");
+		iscsi_conn_close(conn, ISCSI_CLOSE_CLEAN, now);
+		return;
+	}
 	/*
 	 * Some initiators never answer a ping (iPXE). Only one that has answered before is given up; of
-	 * the others the transport's own keepalive decides.
+	 * the others, between two PDUs, the transport's own keepalive decides.
 	 */
 	if (conn->pinged && conn->answers_pings) {
 		conn_disarm(conn, TIMER_PEER);
@@ -216,8 +221,7 @@ void full_begin(struct iscsi_conn *conn, uint64_t now)
 	conn->heard_at = now;
 	if (conn->grant.nexus)
 		scsi_nexus_set_protocol_level(conn->grant.nexus, conn->parameters.protocol_level);
-	if (!conn->identity.discovery)
-		conn_arm(conn, TIMER_PEER, now);
+	conn_arm(conn, TIMER_PEER, now);
 }
 
 /*

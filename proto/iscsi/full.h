@@ -103,7 +103,7 @@ void full_farewell(struct iscsi_conn *conn, uint64_t now);
 void full_request_logout(struct iscsi_conn *conn, uint64_t now);
 /* All tasks end without a response; those in the store are fenced. */
 void full_end(struct iscsi_conn *conn);
-/* TIMER_PEER: pings, or gives the peer up. */
+/* TIMER_PEER: pings, or gives the peer up; a discovery session at once. */
 void peer_silent(struct iscsi_conn *conn, uint64_t now);
 
 /* --- sequence.c --- */

@@ -36,6 +36,30 @@ void input_end(struct iscsi_conn *conn)
 	input_next(&conn->input);
 }
 
+/* Gives the PDU that has begun the time that is left of it; none has: no deadline. */
+static void input_await(struct iscsi_conn *conn, uint64_t now)
+{
+	struct conn_input *input = &conn->input;
+
+	if (conn->phase > ISCSI_PHASE_FULL)
+		return;
+	if (input->stage == INPUT_HEADER && input->have == 0) {
+		conn_disarm(conn, TIMER_INPUT);
+		return;
+	}
+	if (input->began == 0)
+		input->began = now;
+	uint64_t stalled = now + PDU_STALL_MS, whole = input->began + PDU_WHOLE_MS;
+	conn_arm_at(conn, TIMER_INPUT, stalled < whole ? stalled : whole);
+}
+
+void input_excuse(struct iscsi_conn *conn, uint64_t now)
+{
+	conn->heard_at = now;
+	conn->input.began = 0;
+	input_await(conn, now);
+}
+
 void input_forget(struct iscsi_conn *conn, const struct iscsi_task *task)
 {
 	if (conn->input.task != task)
@@ -300,5 +324,6 @@ void iscsi_conn_received(
 	}
 	while (conn->phase <= ISCSI_PHASE_FULL && step(conn, &piece, &view, now))
 		;
+	input_await(conn, now);
 	conn_settle(conn, now);
 }

@@ -217,6 +217,8 @@ void iscsi_conn_sent(struct iscsi_conn *conn, size_t length, uint64_t now)
 	struct conn_output *output = &conn->output;
 
 	assert(length <= output->bytes);
+	if (!iscsi_conn_wants_input(conn))
+		input_excuse(conn, now);
 	output->bytes -= length;
 	while (output->head && length >= pdu_bytes(output->head) - output->sent) {
 		struct output_pdu *pdu = output->head;

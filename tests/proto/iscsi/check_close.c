@@ -114,8 +114,10 @@ static void slow_store(struct transcript *t)
 	pass(t, 1999);
 	expect_nothing(t);
 	ck_assert_int_eq(t->conn->phase, ISCSI_PHASE_CLOSING);
+	ck_assert(!the_double.held[0]->cancelled);
 	pass(t, 1);
 	expect_finished(t, true);
+	ck_assert(the_double.held[0]->cancelled);
 	ck_assert(iscsi_conn_busy(t->conn)); /* K6: the host waits for this one */
 	unsigned wakes = t->wakes;
 	double_finish();
@@ -212,9 +214,11 @@ static void reinstated(struct transcript *t)
 	(void)put_write(t, 0, 1, data, 512, true);
 	(void)put_write(t, 8, 8, data, 0, true);
 	expect(t, OP_R2T);
+	ck_assert(!the_double.held[0]->cancelled);
 	iscsi_conn_close(t->conn, ISCSI_CLOSE_REINSTATED, t->now);
-	expect_finished(t, false);           /* [SES-03] */
-	ck_assert(iscsi_conn_busy(t->conn)); /* [SES-04] */
+	ck_assert(the_double.held[0]->cancelled); /* K6: what is left of it is not begun */
+	expect_finished(t, false);                /* [SES-03] */
+	ck_assert(iscsi_conn_busy(t->conn));      /* [SES-04] */
 	double_finish();
 	expect_nothing(t);
 	ck_assert(!iscsi_conn_busy(t->conn));
@@ -515,6 +519,122 @@ static void ignored_ping(struct transcript *t)
 	expect_read(t, put_read(t, 1, 1), 1, 512);
 }
 
+/* A peer that stops within a PDU, wherever: nothing it sent before decides whether it is waited for. */
+static void stops_within_pdu(struct transcript *t, size_t cut)
+{
+	uint8_t bhs[BHS_SIZE];
+
+	(void)new_write(t, bhs, 0, 16);
+	put_command(t, bhs, new_data(), 1000);
+	t->count = cut;
+	pass(t, 59999);
+	expect_nothing(t);
+	ck_assert_int_eq(t->conn->phase, ISCSI_PHASE_FULL);
+	pass(t, 1);
+	expect_finished(t, true);
+	ck_assert(has_event(t, ISCSI_EVENT_TIMEOUT, "rest of a PDU"));
+	ck_assert_uint_eq(the_double.parsed, 0);
+	ck_assert_uint_eq(pool_in_use(t->worker.tasks), 0);
+	ck_assert_uint_eq(iscsi_conn_deadline(t->conn), ISCSI_NO_DEADLINE);
+}
+
+static void stops_within_header(struct transcript *t)
+{
+	stops_within_pdu(t, 1);
+}
+
+static void stops_within_data(struct transcript *t)
+{
+	stops_within_pdu(t, BHS_SIZE + 999);
+}
+
+/* Bytes that trickle in give a PDU no more than its time in all. */
+static void trickles(struct transcript *t)
+{
+	uint8_t bhs[BHS_SIZE];
+
+	(void)new_write(t, bhs, 0, 16);
+	put_command(t, bhs, new_data(), 1000);
+	uint8_t copy[BHS_SIZE];
+	memcpy(copy, t->bytes, BHS_SIZE);
+	t->count = 0;
+	for (unsigned i = 0; i < 12; i++) {
+		put_bytes(t, copy + i, 1);
+		pass(t, 9999);
+		ck_assert_int_eq(t->conn->phase, ISCSI_PHASE_FULL);
+	}
+	put_bytes(t, copy + 12, 1);
+	pass(t, 12);
+	expect_finished(t, true);
+	ck_assert(has_event(t, ISCSI_EVENT_TIMEOUT, "rest of a PDU"));
+}
+
+/* A PDU that is complete takes its deadline along, and the next has one of its own. */
+static void each_pdu_has_its_time(struct transcript *t)
+{
+	uint8_t bhs[BHS_SIZE], whole[BHS_SIZE];
+
+	for (unsigned i = 0; i < 5; i++) {
+		uint32_t itt = new_read(t, bhs, i, 1);
+		put_command(t, bhs, NULL, 0);
+		memcpy(whole, t->bytes, BHS_SIZE);
+		t->count = 20;
+		pass(t, 55000);
+		put_bytes(t, whole + 20, BHS_SIZE - 20);
+		expect_read(t, itt, i, 512);
+	}
+	pass(t, 59999);
+	expect_nothing(t);
+	pass(t, 1);
+	expect(t, OP_NOP_IN); /* between PDUs it is asked, not closed */
+	expect_nothing(t);
+	ck_assert_int_eq(t->conn->phase, ISCSI_PHASE_FULL);
+}
+
+/* While the peer takes so little that we do not read, nobody can say that it is silent. */
+static void unread_is_not_silent(struct transcript *t)
+{
+	uint8_t bhs[BHS_SIZE];
+	struct iovec vector;
+
+	for (unsigned i = 0; i < 5; i++)
+		put_read(t, 0, 2048);
+	/* With the beginning of the next. */
+	new_read(t, bhs, 0, 1);
+	put_bytes(t, bhs, 10);
+	iscsi_conn_received(t->conn, 0, t->bytes, t->count, t->now);
+	t->count = 0;
+	for (unsigned i = 0; i < 10; i++) {
+		t->now += 50000;
+		iscsi_conn_tick(t->conn, t->now);
+		ck_assert_int_gt(iscsi_conn_output(t->conn, &vector, 1), 0);
+		iscsi_conn_sent(t->conn, 100, t->now);
+	}
+	ck_assert(!iscsi_conn_wants_input(t->conn));
+	ck_assert_int_eq(t->conn->phase, ISCSI_PHASE_FULL);
+	ck_assert(!has_event(t, ISCSI_EVENT_TIMEOUT, NULL));
+	t->now += 60000;
+	iscsi_conn_tick(t->conn, t->now);
+	ck_assert_int_eq(t->conn->phase, ISCSI_PHASE_RESET);
+	ck_assert(has_event(t, ISCSI_EVENT_TIMEOUT, "take"));
+}
+
+/* A discovery session is kept while it asks, and no longer: unnamed ones count as strangers. */
+static void idle_discovery(struct transcript *t)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		pass(t, 59999);
+		uint32_t ping = put_ping(t, "still here", 10);
+		ck_assert_uint_eq(expect(t, OP_NOP_IN)->itt, ping);
+	}
+	pass(t, 59999);
+	expect_nothing(t); /* no ping: a discovery session need not answer one [TEXT-10] */
+	ck_assert_int_eq(t->conn->phase, ISCSI_PHASE_FULL);
+	pass(t, 1);
+	expect_finished(t, false);
+	ck_assert(has_event(t, ISCSI_EVENT_TIMEOUT, "discovery"));
+}
+
 static void lagging_status(struct transcript *t)
 {
 	uint8_t bhs[BHS_SIZE];
@@ -574,6 +694,13 @@ static const struct scenario scenarios[] = {
 	{ "[DATA-18] missing data of one command", .run = missing_data_of_one },
 	{ "[NOP-03] [NOP-05] [SES-08] a ping that is answered, then not", .run = answered_ping },
 	{ "[NOP-05] [PXE-01] pings that are ignored", .run = ignored_ping },
+	{ "[SES-08] stops within a header", .run = stops_within_header },
+	{ "[SES-08] stops within data", .run = stops_within_data },
+	{ "[LOGIN-18] [SES-08] trickles", .run = trickles },
+	{ "each PDU has its time", .run = each_pdu_has_its_time },
+	{ "what we do not read is no silence", .run = unread_is_not_silent,
+		.adjust = adjust_large },
+	{ "[TEXT-10] an idle discovery session", .run = idle_discovery, .discovery = true },
 	{ "[LIBI-01] ExpStatSN lags", .run = lagging_status },
 	{ "what a successor goes on with", .run = resume },
 };
