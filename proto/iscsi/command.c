@@ -196,6 +196,7 @@ void task_abort(struct iscsi_task *task, struct iscsi_management *by)
 	if (!task->fenced)
 		task_unname(task);
 	task->fenced = true;
+	task->scsi.cancelled = true; /* no further step of it, so it comes back soon */
 	if (!by)
 		return;
 	struct task_hold *hold = malloc(sizeof(*hold));

@@ -285,6 +285,38 @@ START_TEST(transport_error)
 }
 END_TEST
 
+/* A command of many steps that is aborted begins no further one [TMF-02], so nothing of it lands late (K6). */
+START_TEST(aborted_between_steps)
+{
+	enum {
+		PIECE = 16384
+	}; /* blocks: two slices of the store, so that the first is not done at once */
+	static uint8_t data[1 << 20];
+	uint8_t unmap[10] = { 0x42, [8] = 40 }, list[40] = { 0, 38, 0, 32 };
+	uint8_t bhs[BHS_SIZE] = { OP_TASK_MANAGEMENT | IMMEDIATE, FINAL | 1 };
+
+	memset(data, 'x', sizeof(data));
+	clear_attention();
+	write_blocks(0, 1, data, 512);
+	write_blocks(PIECE, 2048, data, 8192);
+	put_be32(list + 8 + 8, PIECE);
+	put_be64(list + 24, PIECE);
+	put_be32(list + 24 + 8, 2048);
+	command(unmap, 10, 0x20, sizeof(list), list, sizeof(list));
+	ck_assert_uint_eq(disk.conn->executing, 1);
+	put_be32(bhs + BHS_ITT, 0x7777);
+	put_be32(bhs + BHS_TTT, disk.tag);
+	put_be32(bhs + 32, disk.cmd_sn - 1);
+	put_be32(bhs + BHS_CMD_SN, disk.cmd_sn);
+	put(bhs, NULL, 0);
+	const struct wire_pdu *pdu = next(OP_TASK_MANAGEMENT_RESPONSE);
+	ck_assert_uint_eq(pdu->bhs[2], 0);
+	read_blocks(PIECE, 2048, data); /* not reached */
+	memset(data, 0, BLOCK);
+	read_blocks(0, 1, data); /* the step that was under way went to its end */
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("disk");
@@ -295,6 +327,7 @@ int main(void)
 	tcase_add_test(tcase, asked_about_itself);
 	tcase_add_test(tcase, beyond_the_end);
 	tcase_add_test(tcase, transport_error);
+	tcase_add_test(tcase, aborted_between_steps);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 	srunner_set_tap(runner, "-");

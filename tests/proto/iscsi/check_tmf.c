@@ -64,6 +64,8 @@ static void abort_at_store(struct transcript *t)
 	uint32_t first = put_tmf(t, ABORT, write, 1);
 	expect_nothing(
 		t); /* the store may still write: no answer before it has given the task back */
+	ck_assert(the_double.held[1]->cancelled); /* but no further step of it */
+	ck_assert(!the_double.held[0]->cancelled);
 	forget(t, write);
 	double_finish_at(1);
 	expect_tmf(t, first, 0);
@@ -374,6 +376,8 @@ static void lu_reset(struct transcript *t)
 	deliver(&other);
 	uint32_t tmf = put_tmf(t, LU_RESET, RESERVED_TAG, 0);
 	expect_nothing(t);
+	ck_assert(the_double.held[0]->cancelled && the_double.held[1]->cancelled);
+	ck_assert(!the_double.held[2]->cancelled); /* elsewhere */
 	forget(t, mine), forget(&other, theirs), forget(&other, gathering);
 	ck_assert_uint_eq(the_double.reset_count, 1);
 	ck_assert_int_eq(the_double.reset_lun, 0);
