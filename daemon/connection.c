@@ -225,17 +225,26 @@ static void connection_linger(struct connection *connection, uint64_t now)
 	connection_watch(&connection->readable, &connection->is_reading, true);
 }
 
-/* Frees it once the store has returned its commands and no mail names it. */
+/*
+ * Of one that is shut: leaves its target as soon as the store has returned its commands and no mail names it; whether
+ * it has. The initiator's next login waits for that (K6), and not for the socket.
+ */
+static bool connection_leave(struct connection *connection)
+{
+	if (iscsi_conn_busy(connection->engine))
+		return false;
+	/* First: a target whose last connection has left may be freed at once, with its device. */
+	scsi_nexus_free(connection->nexus);
+	connection->nexus = NULL;
+	return !connection->entry.target ||
+	       target_leave(connection->entry.target, &connection->entry);
+}
+
 static void connection_dispose(struct connection *connection)
 {
 	struct worker *worker = connection->worker;
 
-	if (iscsi_conn_busy(connection->engine))
-		return;
-	/* First: a target whose last connection has left may be freed at once, with its device. */
-	scsi_nexus_free(connection->nexus);
-	connection->nexus = NULL;
-	if (connection->entry.target && !target_leave(connection->entry.target, &connection->entry))
+	if (!connection_leave(connection))
 		return;
 	iscsi_conn_free(connection->engine);
 	credential_set_unref(connection->credentials);
@@ -275,6 +284,8 @@ void connection_settle(struct connection *connection, uint64_t now)
 		connection_settle_open(connection, now);
 	if (connection->state == CONNECTION_LINGERING && connection->linger_until <= now)
 		connection_close_socket(connection);
+	if (connection->state == CONNECTION_LINGERING)
+		(void)connection_leave(connection);
 	if (connection->state == CONNECTION_CLOSED)
 		connection_dispose(connection);
 	else

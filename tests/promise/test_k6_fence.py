@@ -38,6 +38,25 @@ def stalled_update(daemon, store, old, new):
     return ends
 
 
+def held_by_daemon(one):
+    """Whether the daemon has not closed its end of this connection; an end without owner has inode 0."""
+    ports = (one.socket.getpeername()[1], one.socket.getsockname()[1])
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        rows = [row.split() for row in table][1:]
+    return any(tuple(int(end.split(":")[1], 16) for end in row[1:3]) == ports and row[9] != "0" for row in rows)
+
+
+def login_beside_socket(daemon, secret, new):
+    """After an update whose old peer does not close: whether the login was let in while the old socket was still there."""
+    with session(daemon, secret, isid=b"\x80same\0").login() as old:
+        old.ready()
+        daemon.update(new, initiator=HOST)
+        with session(daemon, new, isid=b"\x80same\0").login() as fresh:
+            beside = held_by_daemon(old)
+            fresh.ready()
+            return beside and fresh.write10(16, b"D" * 512)[0] == 0
+
+
 def login_with(daemon, secret, isid):
     """The outcome of a login once the new secret is known: it is before the reply that tells so."""
     outcome = 0x0201
@@ -107,6 +126,11 @@ def main():
         with session(daemon, SECRETS[3]).login() as last:
             last.ready()
             tap.equal(last.read10(0, 1)[1], b"A" * 512, "the stalled write came to its end before the login did")
+
+        # What is waited for is the store, not a peer that does not close its socket.
+        pairs = [(SECRETS[3], SECRETS[2]), (SECRETS[2], SECRETS[3])] * 5
+        tap.ok(any(login_beside_socket(daemon, *pair) for pair in pairs),
+               "a login does not wait for the lingering socket of a session with nothing at the store")
     return tap.finish()
 
 
