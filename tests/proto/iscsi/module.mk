@@ -60,6 +60,7 @@ FULL_TESTS = tests/proto/iscsi/check_sequence \
 	tests/proto/iscsi/check_errors \
 	tests/proto/iscsi/check_tmf \
 	tests/proto/iscsi/check_close \
+	tests/proto/iscsi/check_deadline \
 	tests/proto/iscsi/check_disk
 check_PROGRAMS += $(FULL_TESTS)
 TESTS += $(FULL_TESTS)
@@ -92,6 +93,9 @@ tests_proto_iscsi_check_tmf_LDADD = $(FULL_TEST_LIBS)
 tests_proto_iscsi_check_close_SOURCES = tests/proto/iscsi/check_close.c
 tests_proto_iscsi_check_close_CFLAGS = $(TEST_CFLAGS)
 tests_proto_iscsi_check_close_LDADD = $(FULL_TEST_LIBS)
+tests_proto_iscsi_check_deadline_SOURCES = tests/proto/iscsi/check_deadline.c
+tests_proto_iscsi_check_deadline_CFLAGS = $(TEST_CFLAGS)
+tests_proto_iscsi_check_deadline_LDADD = $(FULL_TEST_LIBS)
 tests_proto_iscsi_check_disk_SOURCES = tests/proto/iscsi/check_disk.c
 tests_proto_iscsi_check_disk_CFLAGS = $(TEST_CFLAGS)
 tests_proto_iscsi_check_disk_LDADD = libtranscript.a $(ENGINE_LIBS) $(CHECK_LIBS) $(ENGINE_SYSTEM_LIBS)
