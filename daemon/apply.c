@@ -286,27 +286,21 @@ static int apply_additions(struct apply *apply, char error[CONFIG_ERROR_SIZE])
 {
 	struct registry *registry = apply->config.registry;
 	const struct config *after = apply->config.after;
-	size_t before = registry_count(registry);
 
 	for (size_t i = 0; i < after->target_count; i++) {
 		if (registry_find(registry, after->targets[i].name))
 			continue;
-		if (!registry_add(registry, after->file, &after->targets[i], error))
-			break;
+		struct target *target = registry_open(
+			registry, after->file, &after->targets[i], error);
+		if (!target) {
+			registry_drop_opened(registry);
+			return -1;
+		}
+		target_drain(target, apply->config.is_drained(apply->config.context, target->name));
 		apply->result.added++;
 	}
-	bool whole = registry_count(registry) - before == apply->result.added;
-	for (size_t i = 0; whole && i < after->target_count; i++)
-		whole = registry_find(registry, after->targets[i].name);
-	if (whole)
-		return 0;
-	while (registry_count(registry) > before) {
-		struct target *target = registry_at(registry, registry_count(registry) - 1);
-		registry_unlist(registry, target);
-		retarget_begin(apply, RETARGET_REMOVE, target, NULL);
-	}
-	apply->result.added = 0;
-	return -1;
+	registry_list_opened(registry);
+	return 0;
 }
 
 static void apply_changes(struct apply *apply)
@@ -329,12 +323,6 @@ static void apply_changes(struct apply *apply)
 	}
 }
 
-static int gateway_is_same(const struct config_gateway *a, const struct config_gateway *b)
-{
-	return strcmp(a->partition, b->partition) == 0 && strcmp(a->region, b->region) == 0 &&
-	       strcmp(a->account, b->account) == 0 && strcmp(a->id, b->id) == 0;
-}
-
 /* The job of the whole, so that `done` is never called from inside apply_begin(). */
 struct finish {
 	struct mail mail;
@@ -350,11 +338,6 @@ static void apply_finish(struct mail *mail, void *receiver)
 	free(finish);
 }
 
-static void ignore_result(void *context, const struct apply_result *result)
-{
-	(void)context, (void)result;
-}
-
 int apply_begin(const struct apply_config *config, char error[CONFIG_ERROR_SIZE])
 {
 	struct apply *apply = calloc(1, sizeof(*apply));
@@ -363,19 +346,10 @@ int apply_begin(const struct apply_config *config, char error[CONFIG_ERROR_SIZE]
 	snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
 	if (!apply || !finish)
 		goto failed;
-	if (!gateway_is_same(&config->before->gateway, &config->after->gateway)) {
-		snprintf(error, CONFIG_ERROR_SIZE,
-			"gateway is part of every target's ARN, a new one takes a restart");
-		goto failed;
-	}
 	apply->config = *config;
 	apply->pending = 1;
-	if (apply_additions(apply, error) < 0) {
-		apply->config.done = ignore_result; /* what was added goes again, by itself */
-		free(finish);
-		apply_settle(apply);
-		return -1;
-	}
+	if (apply_additions(apply, error) < 0)
+		goto failed;
 	apply_changes(apply);
 	finish->apply = apply;
 	finish->mail.deliver = apply_finish;

@@ -28,6 +28,8 @@ struct apply_config {
 	struct registry *registry;
 	struct workers *workers;
 	const struct config *before, *after; /* borrowed until done */
+	/* Whether a new target is to take no login. */
+	bool (*is_drained)(const void *context, const char *target);
 	bool retry; /* targets whose LUNs could not be opened are tried again, changed or not */
 	void (*done)(void *context,
 		const struct apply_result *result); /* later, never from inside the call */
@@ -35,8 +37,7 @@ struct apply_config {
 };
 
 /*
- * Begins to apply. 0, or -1 with one line in `error`: a new target's LUN could not be opened, or what cannot change
- * live differs; then nothing has changed.
+ * Begins to apply. 0, or -1 with one line in `error`: a new target's LUN could not be opened; then nothing has changed.
  */
 int apply_begin(const struct apply_config *config, char error[CONFIG_ERROR_SIZE]);
 

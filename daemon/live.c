@@ -288,6 +288,15 @@ static void change_applied(void *context, const struct apply_result *result)
 		change_end(change, result->failed ? LIVE_FAILED : LIVE_DONE);
 }
 
+/* By the overlay that is to be in force. */
+static bool change_drains(const void *context, const char *target)
+{
+	const struct live_change *change = context;
+	bool new = change->overlay && !change->undoing;
+
+	return overlay_is_drained(new ? change->overlay : change->live->overlay, target);
+}
+
 static int apply_targets(
 	struct live_change *change, struct config *after, char error[CONFIG_ERROR_SIZE])
 {
@@ -298,6 +307,7 @@ static int apply_targets(
 		.workers = live->place.workers,
 		.before = live->running,
 		.after = after,
+		.is_drained = change_drains,
 		.retry = change->kind == LIVE_RELOAD || change->undoing,
 		.done = change->undoing ? change_undone : change_applied,
 		.context = change,
@@ -452,7 +462,9 @@ static enum live_result check_size(struct live_change *change)
 		if (change->size == now)
 			return LIVE_SAME;
 		if (change->size > now)
-			return LIVE_DONE;
+			return registry_lun_try_grow(target, i, change->size, change->error) < 0
+				       ? LIVE_REFUSED
+				       : LIVE_DONE;
 		snprintf(change->error, sizeof(change->error),
 			"SizeInBytes is %llu, but the LUN has %llu already and only grows.",
 			(unsigned long long)change->size, (unsigned long long)now);
@@ -549,6 +561,24 @@ static enum live_result check_in_force(struct live_change *change)
 	return LIVE_REFUSED;
 }
 
+/* What cannot be opened must not be stored. */
+static enum live_result check_opens(struct live_change *change)
+{
+	const struct config_target *target = config_target_find(
+		change->after->targets, change->after->target_count, change->target);
+
+	if (change->kind != LIVE_CREATE_TARGET && change->kind != LIVE_CREATE_LUN)
+		return LIVE_DONE;
+	for (size_t i = 0; i < target->lun_count; i++) {
+		const struct config_lun *lun = &target->luns[i];
+		bool is_new = change->kind == LIVE_CREATE_TARGET || lun->lun == change->lun;
+		if (is_new && registry_lun_try(change->live->place.registry, change->after->file,
+				      target, lun, change->error) < 0)
+			return LIVE_REFUSED;
+	}
+	return LIVE_DONE;
+}
+
 static void change_run(struct job *job)
 {
 	struct live_change *change = (struct live_change *)job;
@@ -560,6 +590,8 @@ static void change_run(struct job *job)
 	enum live_result result = change_prepare(change);
 	if (result == LIVE_DONE)
 		result = check_in_force(change);
+	if (result == LIVE_DONE)
+		result = check_opens(change);
 	if (result == LIVE_DONE && overlay_store(change->live, change->overlay) < 0)
 		result = LIVE_FAILED;
 	if (result == LIVE_SAME && change->kind == LIVE_DRAIN && change->flag) {

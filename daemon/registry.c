@@ -23,8 +23,9 @@ struct registered {
 
 struct registry {
 	pthread_rwlock_t lock; /* what workers may see: `all`, `count`, `names` */
-	struct registered **all;
-	size_t count;
+	struct registered *
+		*all; /* behind the listed ones those that are open, but not listed yet */
+	size_t count, opened;
 	struct registered *names, *arns;
 	struct target discovery;
 	struct state *state;
@@ -50,7 +51,7 @@ static bool store_is_used(const struct registry *registry, uint64_t identity)
 {
 	if (!identity)
 		return false;
-	for (size_t i = 0; i < registry->count; i++) {
+	for (size_t i = 0; i < registry->count + registry->opened; i++) {
 		const struct registered *one = registry->all[i];
 		for (size_t n = 0; one->stores && n < one->target.config->lun_count; n++)
 			if (store_identity(one->stores[n]) == identity)
@@ -150,15 +151,17 @@ static void stores_abandon(struct store **stores, const struct config_target *ta
 	free(stores);
 }
 
-/* Opens all LUNs of a target; NULL with a line in `error`. */
+/* Opens all LUNs of a target; NULL with a line in `error`, and the one that could not be in `failed`. */
 static struct store **stores_open(const struct registry *registry, const char *file,
-	const struct config_target *target, char error[CONFIG_ERROR_SIZE])
+	const struct config_target *target, const struct config_lun **failed,
+	char error[CONFIG_ERROR_SIZE])
 {
 	struct store **stores = calloc(target->lun_count + 1, sizeof(struct store *));
 
 	for (size_t i = 0; stores && i < target->lun_count; i++) {
 		stores[i] = lun_open(registry, file, target, &target->luns[i], error);
 		if (!stores[i]) {
+			*failed = &target->luns[i];
 			stores_abandon(stores, target);
 			return NULL;
 		}
@@ -200,10 +203,26 @@ static void target_load(struct target *target, struct state *state)
 		log_warning("target=%s: rotations are over, but: %s", target->name, why);
 }
 
+/*
+ * At a start, a LUN that was made live and cannot be opened closes its target alone: it could not be taken out while
+ * nothing runs. One that the file names is mended there.
+ */
+static bool registered_may_wait(
+	struct registered *one, const struct config_lun *failed, bool starting, const char *error)
+{
+	if (!starting || !failed || failed->line)
+		return false;
+	log_error("target=%s is served to nobody until its LUNs can be opened: %s",
+		one->target.config->name, error);
+	target_hold(&one->target, true);
+	return true;
+}
+
 static struct registered *registered_new(const struct registry *registry, const char *file,
-	const struct config_target *wanted, char error[CONFIG_ERROR_SIZE])
+	const struct config_target *wanted, bool starting, char error[CONFIG_ERROR_SIZE])
 {
 	struct registered *one = calloc(1, sizeof(*one));
+	const struct config_lun *failed = NULL;
 
 	snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
 	if (!one || target_init(&one->target, registry->mailbox) < 0) {
@@ -212,10 +231,10 @@ static struct registered *registered_new(const struct registry *registry, const 
 	}
 	one->target.config = config_target_copy(wanted);
 	if (one->target.config)
-		one->stores = stores_open(registry, file, wanted, error);
+		one->stores = stores_open(registry, file, wanted, &failed, error);
 	if (one->stores)
 		one->target.device = device_make(registry, wanted, one->stores);
-	if (!one->target.device) {
+	if (!one->target.device && !registered_may_wait(one, failed, starting, error)) {
 		stores_abandon(one->stores, wanted);
 		one->stores = NULL;
 		registered_free(one);
@@ -228,30 +247,61 @@ static struct registered *registered_new(const struct registry *registry, const 
 	return one;
 }
 
-struct target *registry_add(struct registry *registry, const char *file,
-	const struct config_target *wanted, char error[CONFIG_ERROR_SIZE])
+static struct target *registry_hold(struct registry *registry, const char *file,
+	const struct config_target *wanted, bool starting, char error[CONFIG_ERROR_SIZE])
 {
-	struct registered *one = registered_new(registry, file, wanted, error);
+	size_t held = registry->count + registry->opened;
+	struct registered *one = registered_new(registry, file, wanted, starting, error);
 
 	if (!one)
 		return NULL;
 	pthread_rwlock_wrlock(&registry->lock);
-	struct registered **all = realloc(
-		registry->all, (registry->count + 1) * sizeof(struct registered *));
+	struct registered **all = realloc(registry->all, (held + 1) * sizeof(struct registered *));
+	if (all)
+		registry->all = all;
+	pthread_rwlock_unlock(&registry->lock);
 	if (!all) {
-		pthread_rwlock_unlock(&registry->lock);
 		registered_free(one);
 		snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
 		return NULL;
 	}
-	registry->all = all;
-	registry->all[registry->count++] = one;
-	HASH_ADD_KEYPTR(by_name, registry->names, one->target.name, strlen(one->target.name), one);
-	pthread_rwlock_unlock(&registry->lock);
-	HASH_ADD_KEYPTR(by_arn, registry->arns, one->target.arn, strlen(one->target.arn), one);
-	log_info("target=%s luns=%zu credentials=%zu", one->target.name, wanted->lun_count,
-		one->target.credentials ? credential_set_count(one->target.credentials) : 0);
+	registry->all[held] = one;
+	registry->opened++;
 	return &one->target;
+}
+
+struct target *registry_open(struct registry *registry, const char *file,
+	const struct config_target *wanted, char error[CONFIG_ERROR_SIZE])
+{
+	return registry_hold(registry, file, wanted, false, error);
+}
+
+void registry_list_opened(struct registry *registry)
+{
+	for (; registry->opened; registry->opened--) {
+		struct registered *one = registry->all[registry->count];
+		const struct target *target = &one->target;
+		pthread_rwlock_wrlock(&registry->lock);
+		registry->count++;
+		HASH_ADD_KEYPTR(by_name, registry->names, target->name, strlen(target->name), one);
+		pthread_rwlock_unlock(&registry->lock);
+		HASH_ADD_KEYPTR(by_arn, registry->arns, target->arn, strlen(target->arn), one);
+		log_info("target=%s luns=%zu credentials=%zu", target->name,
+			target->config->lun_count,
+			target->credentials ? credential_set_count(target->credentials) : 0);
+	}
+}
+
+void registry_drop_opened(struct registry *registry)
+{
+	for (; registry->opened; registry->opened--) {
+		struct registered *one = registry->all[registry->count + registry->opened - 1];
+		scsi_device_free(one->target.device);
+		one->target.device = NULL;
+		stores_abandon(one->stores, one->target.config);
+		one->stores = NULL;
+		registered_free(one);
+	}
 }
 
 void registry_unlist(struct registry *registry, struct target *target)
@@ -334,6 +384,30 @@ void registry_target_configure(struct target *target, struct config_target *conf
 	config_target_free(old);
 }
 
+int registry_lun_try(const struct registry *registry, const char *file,
+	const struct config_target *target, const struct config_lun *lun,
+	char error[CONFIG_ERROR_SIZE])
+{
+	struct store *store = lun_open(registry, file, target, lun, error);
+
+	if (!store)
+		return -1;
+	store_abandon(store, lun->path);
+	return 0;
+}
+
+int registry_lun_try_grow(
+	const struct target *target, size_t index, uint64_t size, char error[CONFIG_ERROR_SIZE])
+{
+	const struct registered *one = (const struct registered *)target; /* its first member */
+	char why[STORE_ERROR_SIZE];
+
+	if (!registry_is_open(target) || store_may_grow(one->stores[index], size, why))
+		return 0;
+	snprintf(error, CONFIG_ERROR_SIZE, "%s %s", target->config->luns[index].path, why);
+	return -1;
+}
+
 int registry_lun_grow(
 	struct target *target, size_t index, uint64_t size, char error[CONFIG_ERROR_SIZE])
 {
@@ -354,6 +428,7 @@ int registry_rebuild(struct registry *registry, struct target *target, const cha
 	const struct config_target *wanted, char error[CONFIG_ERROR_SIZE])
 {
 	struct registered *one = registered_of(target);
+	const struct config_lun *failed;
 
 	snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
 	scsi_device_free(target->device);
@@ -365,7 +440,7 @@ int registry_rebuild(struct registry *registry, struct target *target, const cha
 		return -1;
 	/* Also if they cannot be opened: this is what it lacks, and what is tried again. */
 	registry_target_configure(target, config);
-	one->stores = stores_open(registry, file, config, error);
+	one->stores = stores_open(registry, file, config, &failed, error);
 	if (one->stores)
 		target->device = device_make(registry, config, one->stores);
 	if (target->device)
@@ -397,9 +472,11 @@ struct registry *registry_new(const struct config *config, struct state *state,
 	registry->discovery.credentials = credential_set_new(1);
 	bool whole = registry->discovery.credentials;
 	for (size_t i = 0; whole && i < config->target_count; i++)
-		whole = registry_add(registry, config->file, &config->targets[i], error);
-	if (whole)
+		whole = registry_hold(registry, config->file, &config->targets[i], true, error);
+	if (whole) {
+		registry_list_opened(registry);
 		return registry;
+	}
 	registry_free(registry);
 	return NULL;
 }
@@ -410,6 +487,7 @@ void registry_free(struct registry *registry)
 		return;
 	HASH_CLEAR(by_name, registry->names);
 	HASH_CLEAR(by_arn, registry->arns);
+	registry_drop_opened(registry);
 	for (size_t i = 0; i < registry->count; i++)
 		registered_free(registry->all[i]);
 	credential_set_unref(registry->discovery.credentials);

@@ -12,7 +12,8 @@ struct registry;
 
 /*
  * Opens the LUNs' stores and loads the credentials of all targets. NULL with one line in `error` (a broken state
- * file is no failure: it is logged, and that target is served to nobody). `state` and the main thread's mailbox
+ * file is no failure, nor is a LUN that was made live and cannot be opened: it is logged, and that target is served to
+ * nobody). `state` and the main thread's mailbox
  * are borrowed.
  */
 struct registry *registry_new(const struct config *config, struct state *state,
@@ -42,9 +43,12 @@ int registry_flush(struct registry *registry);
 
 /* --- main thread: changing; `file` is the configuration's, for error lines --- */
 
-/* Opens a new target's LUNs and lists it. Borrowed; NULL with one line in `error`. */
-struct target *registry_add(struct registry *registry, const char *file,
+/* Opens a new target's LUNs. Nobody finds it before it is listed. Borrowed; NULL with one line in `error`. */
+struct target *registry_open(struct registry *registry, const char *file,
 	const struct config_target *wanted, char error[CONFIG_ERROR_SIZE]);
+/* Lists all targets that were opened since the last call, or frees them instead. */
+void registry_list_opened(struct registry *registry);
+void registry_drop_opened(struct registry *registry);
 /* Nobody finds it any more; those who are logged in stay until they are closed. */
 void registry_unlist(struct registry *registry, struct target *target);
 /* Frees an unlisted, idle target with its device and stores. */
@@ -52,6 +56,15 @@ void registry_discard(struct target *target);
 /* Opens one more LUN and tells all sessions. 0, or -1 with one line in `error`. */
 int registry_lun_add(struct registry *registry, struct target *target, const char *file,
 	const struct config_lun *lun, char error[CONFIG_ERROR_SIZE]);
+/*
+ * Whether a LUN of that target's could be added, or grown: what is stored must be possible, or a crash behind it leaves
+ * what no start can serve. Leaves no file that it made. 0, or -1 with one line in `error`.
+ */
+int registry_lun_try(const struct registry *registry, const char *file,
+	const struct config_target *target, const struct config_lun *lun,
+	char error[CONFIG_ERROR_SIZE]);
+int registry_lun_try_grow(
+	const struct target *target, size_t index, uint64_t size, char error[CONFIG_ERROR_SIZE]);
 /* Makes the LUN at that place of its configuration `size` bytes long and tells all sessions. As above. */
 int registry_lun_grow(
 	struct target *target, size_t index, uint64_t size, char error[CONFIG_ERROR_SIZE]);

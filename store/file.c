@@ -314,6 +314,7 @@ const struct store_operations store_file = {
 	.matches = file_matches,
 	.open = file_open,
 	.close = file_close,
+	.may_grow = file_may_grow,
 	.grow = file_grow,
 	.submit = file_submit,
 	.describe = file_describe,

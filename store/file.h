@@ -38,7 +38,8 @@ void file_close(struct store *store);
  * so it is done only while there is a suspicion: until `watched_until`.
  */
 void file_write_was_slow(struct file_store *file, uint64_t took, uint64_t end, bool waited);
-/* As store_operations.grow. */
+/* As store_operations.may_grow, and .grow. */
+bool file_may_grow(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE]);
 bool file_grow(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE]);
 
 #endif

@@ -47,7 +47,8 @@ struct store_operations {
 	bool (*open)(struct store *store, const struct store_config *config,
 		char error[STORE_ERROR_SIZE]);
 	void (*close)(struct store *store);
-	/* Makes room for `size` bytes; one line in `error`, without a path. NULL: cannot grow. */
+	/* Makes room for `size` bytes, or only tries; one line in `error`, without a path. NULL: cannot grow. */
+	bool (*may_grow)(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE]);
 	bool (*grow)(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE]);
 	/*
 	 * The first step; `step` and `progress` are 0. Must not block on a device for long. The only one

@@ -110,7 +110,8 @@ void store_abandon(struct store *store, const char *path)
 	store_close(store);
 }
 
-bool store_grow(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE])
+/* Whether a size could be one of this store's, as far as that does not depend on its kind. */
+static bool size_is_possible(const struct store *store, uint64_t size, char error[STORE_ERROR_SIZE])
 {
 	uint64_t now = store->info.size;
 
@@ -125,11 +126,23 @@ bool store_grow(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE]
 	else if (!store->operations->grow)
 		snprintf(error, STORE_ERROR_SIZE, "a store of the kind \"%s\" cannot grow",
 			store->operations->kind);
-	else if (store->operations->grow(store, size, error)) {
-		store->info.size = size;
+	else
 		return true;
-	}
 	return false;
+}
+
+bool store_may_grow(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE])
+{
+	return size_is_possible(store, size, error) &&
+	       store->operations->may_grow(store, size, error);
+}
+
+bool store_grow(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE])
+{
+	if (!size_is_possible(store, size, error) || !store->operations->grow(store, size, error))
+		return false;
+	store->info.size = size;
+	return true;
 }
 
 const struct store_info *store_info(const struct store *store)

@@ -106,6 +106,8 @@ void store_abandon(struct store *store, const char *path);
  * `error`; then it is as it was. One caller at a time.
  */
 bool store_grow(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE]);
+/* Whether store_grow() would do it, as far as it can be told; leaves it as it is. */
+bool store_may_grow(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE]);
 /* Writes all that was completed to stable storage, blocking: for the way out, never for a worker. */
 enum store_error store_sync(struct store *store);
 /* What the store is; borrowed, valid until store_close(). */
