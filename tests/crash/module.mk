@@ -13,5 +13,5 @@ tests_crash_store_step_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_crash_store_step_LDADD = libconf.a libauth.a libbase.a $(LIBCONFIG_LIBS) $(JANSSON_LIBS) \
 	$(LIBCRYPTO_LIBS) -lpthread
 
-dist_check_SCRIPTS += tests/crash/test_store.py tests/crash/test_live.py
-TESTS += tests/crash/test_store.py tests/crash/test_live.py
+dist_check_SCRIPTS += tests/crash/test_store.py tests/crash/test_live.py tests/crash/test_operations.py
+TESTS += tests/crash/test_store.py tests/crash/test_live.py tests/crash/test_operations.py

@@ -122,6 +122,10 @@ def change_luns(daemon, tap, ask):
     ask.refused("InvalidParameters", "refused: a file that does not exist", "CreateLun", NAMED, LunNumber=4, Path=second + "4")
     tap.ok("does not exist" in ask.message and "out of memory" not in ask.message, "and why", ask.message)
     ask.refused("LunInvalid", "nothing of it is left", "ResizeLun", NAMED, LunNumber=4, SizeInBytes=MIB)
+    ask.refused("InvalidParameters", "refused: more than the file system takes", "ResizeLun", NAMED, LunNumber=0,
+                SizeInBytes=1 << 59)
+    tap.ok("cannot be enlarged" in ask.message and os.path.getsize(os.path.join(daemon.directory, "named")) == 12 * MIB,
+           "and why", ask.message)
     ask.refused("VolumeInUse", "refused: deleted under a session", "DeleteLun", NAMED, LunNumber=3)
     tap.equal(session.read10(0, 1, lun=3)[0], 0, "which goes on")
     ask.refused("InvalidParameters", "refused: a LUN of the file", "DeleteLun", NAMED, LunNumber=0)
@@ -246,6 +250,36 @@ def beside_what_cannot_grow(daemon, tap, ask):
     ask.done("the LUN is deleted again", "DeleteLun", NAMED, LunNumber=7)
 
 
+def lost_files(daemon, tap, ask):
+    """A file behind what was made live is gone at a start: its target alone waits, and can be mended."""
+    lost, gone = os.path.join(daemon.directory, "lost"), os.path.join(daemon.directory, "gone")
+    ask.done("a target on a file", "CreateTarget", TargetName=MADE + "3", Path=lost, SizeInBytes=MIB)
+    os.truncate(lost, 2 * MIB)
+    with open(gone, "wb") as file:
+        file.truncate(MIB)
+    ask.done("a LUN on a file without a size", "CreateLun", NAMED, LunNumber=5, Path=gone)
+    daemon.stop()
+    os.unlink(gone)
+    os.chmod(lost, 0)
+    os.rename(lost, lost + "2")
+    os.mkdir(lost)
+    daemon.start()
+    states = {row["TargetName"]: row["State"] for row in ask("ListTargets")[1]["Targets"]}
+    tap.equal((states[NAMED], states[MADE + "3"], states[MADE]), ("broken", "broken", "ok"), "what cannot be opened is broken")
+    tap.equal((attempt(daemon, NAMED), attempt(daemon, MADE + "3"), attempt(daemon, MADE)), (0x0301, 0x0301, 0),
+              "and served to nobody; the rest is served [K9]")
+    tap.ok("made live: " + gone in daemon.log(since_start=True), "the log says why")
+    ask.done("its LUN is deleted", "DeleteLun", NAMED, LunNumber=5)
+    tap.equal(attempt(daemon, NAMED), 0, "and it serves again")
+    os.rmdir(lost)
+    os.rename(lost + "2", lost)
+    os.chmod(lost, 0o600)
+    ask.done("the file is back", "ReloadConfiguration")
+    with log_in(daemon, MADE + "3") as session:
+        tap.equal(capacity(session), 2 * 2 * MIB // 1024, "and after a reload its target serves")
+    ask.done("it is deleted", "DeleteTarget", MADE + "3", Force=True)
+
+
 def deletions(daemon, tap, ask):
     ask.done("a LUN is deleted when nobody is logged in", "DeleteLun", NAMED, LunNumber=3)
     ask.refused("LunInvalid", "refused: it is gone", "DeleteLun", NAMED, LunNumber=3)
@@ -291,7 +325,7 @@ def main():
     with portcullis.Daemon(configuration(named())) as daemon:
         ask = Asker(daemon, tap)
         for step in (make_target, change_luns, survive, file_wins, close_session,
-                     beside_a_broken_one, beside_what_cannot_grow, deletions):
+                     beside_a_broken_one, beside_what_cannot_grow, lost_files, deletions):
             step(daemon, tap, ask)
         broken(daemon, tap)
     return tap.finish()

@@ -164,6 +164,9 @@ def coming_and_going(daemon, tap, stays, changes):
     line = reload(daemon, targets(stays, also, bad))
     tap.ok(re.search(r"portcullis\.conf:\d+: .*no/where.*stays", line), "a LUN that cannot be opened keeps all as it was", line)
     tap.equal((attempt(daemon, CHANGES), attempt(daemon, "iqn.2026-11.test:also")), (0, 0x0203), "as it was indeed")
+    line = reload(daemon, targets(stays, changes, also))
+    tap.ok("added=1" in line, "what was opened for nothing is free for the next one", line)
+    reload(daemon, targets(stays, changes))
 
 
 def a_rebuild_that_fails(daemon, tap, stays, changes):
@@ -197,6 +200,19 @@ def stop_in_a_reload(tap):
             one.close()
 
 
+def stop_after_a_refusal(tap):
+    """Nothing of a reload that was refused is left to wait for."""
+    stays = portcullis.target(STAYS, luns=(lun("stays"),))
+    more = [portcullis.target("iqn.2026-11.test:%d" % number, luns=(lun("more%d" % number),)) for number in range(8)]
+    bad = portcullis.target(COMES, luns=('path = "@DIR@/no/where";',))
+    with portcullis.Daemon(targets(stays)) as daemon:
+        daemon.configure(targets(stays, *more, bad))
+        daemon.reload()
+        daemon.wait_log("the running configuration stays")
+        tap.equal(daemon.stop(), 0, "SIGTERM right after a refused reload")
+        tap.ok("Sanitizer" not in daemon.log(), "leaves nothing behind", daemon.log()[-2000:])
+
+
 def main():
     portcullis.require()
     tap = portcullis.Tap()
@@ -214,6 +230,7 @@ def main():
         tap.ok(busy.failure is None and busy.count > 10, "the target that stayed noticed nothing in %d writes" % busy.count, busy.failure)
         tap.equal(daemon.stop(), 0, "and the daemon ends in order")
     stop_in_a_reload(tap)
+    stop_after_a_refusal(tap)
     return tap.finish()
 
 
