@@ -274,6 +274,10 @@ static const struct api_operation operations[] = {
 		MEMBERS(filter_members),
 		.read_only = true,
 		.handle = api_list_sessions },
+	{ .name = "Portcullis_20261122.GetStatistics",
+		MEMBERS(filter_members),
+		.read_only = true,
+		.handle = api_get_statistics },
 };
 
 struct api *api_new(const struct api_config *config)

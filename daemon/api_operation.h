@@ -109,7 +109,7 @@ void api_call_reply_list(struct api_call *call, const char *member, json_t *rows
 
 /*
  * The handlers: of AWS's operations on CHAP credentials (api_chap.c), volumes (api_volume.c) and the
- * gateway (api_gateway.c), and of our own (api_list.c, api_session.c, api_live.c, api_config.c).
+ * gateway (api_gateway.c), and of our own (api_list.c, api_session.c, api_statistics.c, api_live.c, api_config.c).
  */
 void api_update_chap_credentials(struct api_call *call);
 void api_describe_chap_credentials(struct api_call *call);
@@ -138,5 +138,6 @@ void api_diff_configuration(struct api_call *call);
 void api_reload_configuration(struct api_call *call);
 void api_list_targets(struct api_call *call);
 void api_list_sessions(struct api_call *call);
+void api_get_statistics(struct api_call *call);
 
 #endif

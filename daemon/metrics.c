@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which metrics there are: one table a kind, and the sums over all workers. */
+/* Which metrics there are: one table a kind. */
 #include "config.h"
 
 #include "daemon/metrics.h"
@@ -7,6 +7,7 @@
 #include "daemon/metrics_text.h"
 #include "daemon/registry.h"
 #include "daemon/stats.h"
+#include "daemon/totals.h"
 #include "daemon/worker.h"
 
 #include <event2/buffer.h>
@@ -43,10 +44,6 @@ static const char *const kind_names[CHANGE_KINDS] = {
 	[CHANGE_FINISH] = "finish",
 };
 static const char *const operation_names[STATS_OPERATIONS] = { "read", "write", "other" };
-static const char *const sense_names[STATS_SENSE_KEYS] = { "no_sense", "recovered_error",
-	"not_ready", "medium_error", "hardware_error", "illegal_request", "unit_attention",
-	"data_protect", "blank_check", "vendor_specific", "copy_aborted", "aborted_command",
-	"reserved", "volume_overflow", "miscompare", "completed" };
 
 struct metrics *metrics_new(struct registry *registry, struct workers *workers)
 {
@@ -84,152 +81,41 @@ void metrics_stopping(struct metrics *metrics)
 		metrics->stopping = true;
 }
 
-/* --- what a scrape works on: the sums of all targets and LUNs --- */
+/* --- what a scrape works on --- */
 
-struct lun_sum {
-	char labels[LABELS_SIZE]; /* target="...",lun="..." */
-	uint64_t commands[STATS_OPERATIONS][STATS_BUCKETS];
-	uint64_t nanoseconds[STATS_OPERATIONS];
-	uint64_t bytes_in, bytes_out;
-	uint64_t sense[STATS_SENSE_KEYS];
-	uint64_t refused;
-};
-
-struct target_sum {
-	char labels[LABELS_SIZE]; /* target="..." */
-	uint64_t sessions;
-	uint64_t logins[STATS_LOGINS];
+struct labels {
+	char text[LABELS_SIZE]; /* target="...",lun="..." */
 };
 
 struct scrape {
 	struct metrics_text text;
-	struct target_sum *targets; /* the listed ones, then "" */
-	size_t target_count;
-	struct lun_sum *luns;
-	size_t lun_count;
-	const struct stats_target **counted; /* of all workers, by name */
-	size_t counted_count;
+	struct totals totals;
+	struct labels *targets, *luns; /* of the totals', in their order */
 };
 
-static int compare_counted(const void *a, const void *b)
+/* The labels of all, once: each is written many times. 0, or -1 when out of memory. */
+static int make_labels(struct scrape *scrape)
 {
-	const struct stats_target *left = *(const struct stats_target *const *)a;
-	const struct stats_target *right = *(const struct stats_target *const *)b;
-	return strcmp(left->name, right->name);
-}
-
-/* What all workers have counted, in an order to search in. */
-static int collect(struct scrape *scrape, const struct workers *workers)
-{
-	size_t room = 0;
-	for (unsigned i = 0; i < workers->count; i++) {
-		const struct stats_target *target = stats_first(workers->all[i].stats);
-		for (; target; target = target->next) {
-			if (scrape->counted_count == room) {
-				room = room ? 2 * room : 64;
-				const struct stats_target **grown = reallocarray(
-					scrape->counted, room, sizeof *grown);
-				if (!grown)
-					return -1;
-				scrape->counted = grown;
-			}
-			scrape->counted[scrape->counted_count++] = target;
+	const struct totals *totals = &scrape->totals;
+	scrape->targets = calloc(totals->target_count, sizeof *scrape->targets);
+	scrape->luns = calloc(totals->lun_count + 1, sizeof *scrape->luns);
+	if (!scrape->targets || !scrape->luns)
+		return -1;
+	struct labels *next = scrape->luns;
+	for (size_t i = 0; i < totals->target_count; i++) {
+		const struct target_totals *target = &totals->targets[i];
+		char escaped[METRICS_ESCAPED(256)];
+		metrics_escape(escaped, sizeof escaped, target->target ? target->target->name : "");
+		char *labels = scrape->targets[i].text;
+		snprintf(labels, LABELS_SIZE, "target=\"%s\"", escaped);
+		for (size_t n = 0; n < target->lun_count; n++, next++) {
+			if (target->luns[n].lun == STATS_NO_LUN)
+				snprintf(next->text, LABELS_SIZE, "%.620s,lun=\"none\"", labels);
+			else
+				snprintf(next->text, LABELS_SIZE, "%.620s,lun=\"%u\"", labels,
+					target->luns[n].lun);
 		}
 	}
-	if (scrape->counted_count)
-		qsort(scrape->counted, scrape->counted_count, sizeof *scrape->counted,
-			compare_counted);
-	return 0;
-}
-
-/* The place of the first one of that name; `counted_count` if there is none behind it. */
-static size_t first_counted(const struct scrape *scrape, const char *name)
-{
-	size_t low = 0, high = scrape->counted_count;
-	while (low < high) {
-		const size_t middle = low + (high - low) / 2;
-		if (strcmp(scrape->counted[middle]->name, name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static void add_lun(struct lun_sum *sum, const struct stats_lun *lun)
-{
-	for (size_t i = 0; i < STATS_OPERATIONS; i++) {
-		for (size_t n = 0; n < STATS_BUCKETS; n++)
-			sum->commands[i][n] += stats_read(&lun->commands[i][n]);
-		sum->nanoseconds[i] += stats_read(&lun->nanoseconds[i]);
-	}
-	for (size_t i = 0; i < STATS_SENSE_KEYS; i++)
-		sum->sense[i] += stats_read(&lun->sense[i]);
-	sum->bytes_in += stats_read(&lun->bytes_in);
-	sum->bytes_out += stats_read(&lun->bytes_out);
-	sum->refused += stats_read(&lun->refused);
-}
-
-/* One target's sums, and those of its LUN `number` (named `lun`). */
-static void sum_lun(
-	struct scrape *scrape, const struct target_sum *target, const char *name, unsigned number)
-{
-	struct lun_sum *sum = &scrape->luns[scrape->lun_count];
-	bool any = number != STATS_NO_LUN;
-	for (size_t i = first_counted(scrape, name);
-		i < scrape->counted_count && strcmp(scrape->counted[i]->name, name) == 0; i++) {
-		const struct stats_lun *lun = stats_lun_of(scrape->counted[i], number);
-		if (lun)
-			add_lun(sum, lun);
-		any = any || lun;
-	}
-	/* Commands to LUNs that do not exist are a line only where there were some. */
-	if (!any)
-		return;
-	if (number == STATS_NO_LUN)
-		snprintf(sum->labels, sizeof sum->labels, "%.620s,lun=\"none\"", target->labels);
-	else
-		snprintf(sum->labels, sizeof sum->labels, "%.620s,lun=\"%u\"", target->labels,
-			number);
-	scrape->lun_count++;
-}
-
-static struct target_sum *sum_target(struct scrape *scrape, const char *name)
-{
-	struct target_sum *sum = &scrape->targets[scrape->target_count++];
-	char escaped[METRICS_ESCAPED(256)];
-	metrics_escape(escaped, sizeof escaped, name);
-	snprintf(sum->labels, sizeof sum->labels, "target=\"%s\"", escaped);
-	for (size_t i = first_counted(scrape, name);
-		i < scrape->counted_count && strcmp(scrape->counted[i]->name, name) == 0; i++) {
-		const struct stats_target *target = scrape->counted[i];
-		sum->sessions += stats_read(&target->sessions);
-		for (size_t n = 0; n < STATS_LOGINS; n++)
-			sum->logins[n] += stats_read(&target->logins[n]);
-	}
-	return sum;
-}
-
-/* 0, or -1 when out of memory. */
-static int sum_all(struct scrape *scrape, const struct metrics *metrics)
-{
-	const struct registry *registry = metrics->registry;
-	const size_t count = registry_count(registry);
-	size_t luns = 1;
-	for (size_t i = 0; i < count; i++)
-		luns += registry_at(registry, i)->config->lun_count + 1;
-	scrape->targets = calloc(count + 1, sizeof *scrape->targets);
-	scrape->luns = calloc(luns, sizeof *scrape->luns);
-	if (!scrape->targets || !scrape->luns || collect(scrape, metrics->workers))
-		return -1;
-	for (size_t i = 0; i < count; i++) {
-		const struct target *target = registry_at(registry, i);
-		const struct target_sum *sum = sum_target(scrape, target->name);
-		for (size_t n = 0; n < target->config->lun_count; n++)
-			sum_lun(scrape, sum, target->name, target->config->luns[n].lun);
-		sum_lun(scrape, sum, target->name, STATS_NO_LUN);
-	}
-	sum_target(scrape, "");
 	return 0;
 }
 
@@ -244,36 +130,29 @@ static const char *label_more(
 	return all;
 }
 
-static uint64_t total(const uint64_t *counts, size_t count)
-{
-	uint64_t sum = 0;
-	for (size_t i = 0; i < count; i++)
-		sum += counts[i];
-	return sum;
-}
-
 static void put_commands(struct scrape *scrape)
 {
 	static const char commands[] = "portcullis_commands_total";
 	static const char times[] = "portcullis_command_seconds";
 	char all[LABELS_SIZE + 64];
 	metrics_begin(&scrape->text, commands, "counter", "SCSI commands answered.");
-	for (size_t i = 0; i < scrape->lun_count; i++) {
-		const struct lun_sum *sum = &scrape->luns[i];
+	for (size_t i = 0; i < scrape->totals.lun_count; i++) {
+		const struct lun_totals *sum = &scrape->totals.luns[i];
 		for (size_t n = 0; n < STATS_OPERATIONS; n++)
 			metrics_sample(&scrape->text, commands, "",
-				label_more(all, sum->labels, "operation", operation_names[n]),
-				total(sum->commands[n], STATS_BUCKETS));
+				label_more(
+					all, scrape->luns[i].text, "operation", operation_names[n]),
+				totals_commands(sum->commands[n]));
 	}
 	metrics_begin(&scrape->text, times, "histogram",
 		"Time from the header of a SCSI command to its response, by what it does.");
-	for (size_t i = 0; i < scrape->lun_count; i++) {
-		const struct lun_sum *sum = &scrape->luns[i];
+	for (size_t i = 0; i < scrape->totals.lun_count; i++) {
+		const struct lun_totals *sum = &scrape->totals.luns[i];
 		for (size_t n = 0; n < STATS_OPERATIONS; n++) {
-			if (total(sum->commands[n], STATS_BUCKETS))
+			if (totals_commands(sum->commands[n]))
 				metrics_histogram(&scrape->text, times,
-					label_more(
-						all, sum->labels, "operation", operation_names[n]),
+					label_more(all, scrape->luns[i].text, "operation",
+						operation_names[n]),
 					sum->commands[n], stats_bounds, STATS_BUCKETS,
 					sum->nanoseconds[n]);
 		}
@@ -285,13 +164,13 @@ static void put_bytes(struct scrape *scrape)
 	static const char in[] = "portcullis_read_bytes_total";
 	static const char out[] = "portcullis_written_bytes_total";
 	metrics_begin(&scrape->text, in, "counter", "SCSI data sent to initiators.");
-	for (size_t i = 0; i < scrape->lun_count; i++)
-		metrics_sample(
-			&scrape->text, in, "", scrape->luns[i].labels, scrape->luns[i].bytes_in);
+	for (size_t i = 0; i < scrape->totals.lun_count; i++)
+		metrics_sample(&scrape->text, in, "", scrape->luns[i].text,
+			scrape->totals.luns[i].bytes_in);
 	metrics_begin(&scrape->text, out, "counter", "SCSI data taken from initiators.");
-	for (size_t i = 0; i < scrape->lun_count; i++)
-		metrics_sample(
-			&scrape->text, out, "", scrape->luns[i].labels, scrape->luns[i].bytes_out);
+	for (size_t i = 0; i < scrape->totals.lun_count; i++)
+		metrics_sample(&scrape->text, out, "", scrape->luns[i].text,
+			scrape->totals.luns[i].bytes_out);
 }
 
 static void put_errors(struct scrape *scrape)
@@ -301,46 +180,40 @@ static void put_errors(struct scrape *scrape)
 	char all[LABELS_SIZE + 64];
 	metrics_begin(&scrape->text, errors, "counter",
 		"SCSI commands that ended with CHECK CONDITION, by sense key.");
-	for (size_t i = 0; i < scrape->lun_count; i++) {
-		const struct lun_sum *sum = &scrape->luns[i];
+	for (size_t i = 0; i < scrape->totals.lun_count; i++) {
+		const struct lun_totals *sum = &scrape->totals.luns[i];
 		for (size_t n = 0; n < STATS_SENSE_KEYS; n++) {
 			if (sum->sense[n])
 				metrics_sample(&scrape->text, errors, "",
-					label_more(all, sum->labels, "sense_key", sense_names[n]),
+					label_more(all, scrape->luns[i].text, "sense_key",
+						totals_sense_keys[n]),
 					sum->sense[n]);
 		}
 	}
 	metrics_begin(&scrape->text, refused, "counter",
 		"SCSI commands that ended with any other status than GOOD and CHECK CONDITION.");
-	for (size_t i = 0; i < scrape->lun_count; i++)
-		metrics_sample(&scrape->text, refused, "", scrape->luns[i].labels,
-			scrape->luns[i].refused);
+	for (size_t i = 0; i < scrape->totals.lun_count; i++)
+		metrics_sample(&scrape->text, refused, "", scrape->luns[i].text,
+			scrape->totals.luns[i].refused);
 }
 
 static void put_targets(struct scrape *scrape)
 {
-	static const char *const outcomes[STATS_LOGINS] = {
-		[STATS_LOGIN_ACCEPTED] = "accepted",
-		[STATS_LOGIN_NOT_AUTHENTICATED] = "not_authenticated",
-		[STATS_LOGIN_NOT_AUTHORIZED] = "not_authorized",
-		[STATS_LOGIN_NO_TARGET] = "no_target",
-		[STATS_LOGIN_UNAVAILABLE] = "unavailable",
-		[STATS_LOGIN_REFUSED] = "refused",
-	};
 	static const char sessions[] = "portcullis_sessions", logins[] = "portcullis_logins_total";
 	char all[LABELS_SIZE + 64];
 	metrics_begin(&scrape->text, sessions, "gauge",
 		"Sessions in full feature phase; those of unnamed discovery have no target.");
-	for (size_t i = 0; i < scrape->target_count; i++)
-		metrics_sample(&scrape->text, sessions, "", scrape->targets[i].labels,
-			scrape->targets[i].sessions);
+	for (size_t i = 0; i < scrape->totals.target_count; i++)
+		metrics_sample(&scrape->text, sessions, "", scrape->targets[i].text,
+			scrape->totals.targets[i].sessions);
 	metrics_begin(&scrape->text, logins, "counter",
 		"Logins by outcome; those to targets that are not served here have no target.");
-	for (size_t i = 0; i < scrape->target_count; i++) {
+	for (size_t i = 0; i < scrape->totals.target_count; i++) {
 		for (size_t n = 0; n < STATS_LOGINS; n++)
 			metrics_sample(&scrape->text, logins, "",
-				label_more(all, scrape->targets[i].labels, "outcome", outcomes[n]),
-				scrape->targets[i].logins[n]);
+				label_more(all, scrape->targets[i].text, "outcome",
+					totals_outcomes[n]),
+				scrape->totals.targets[i].logins[n]);
 	}
 }
 
@@ -375,16 +248,6 @@ static void put_changes(struct scrape *scrape, const struct metrics *metrics)
 	}
 }
 
-/* The processor time of a worker's thread: it blocks nowhere but in its wait for events. */
-static uint64_t busy_nanoseconds(const struct worker *worker)
-{
-	struct timespec busy = { 0 };
-	clockid_t clock;
-	if (pthread_getcpuclockid(worker->thread, &clock) || clock_gettime(clock, &busy))
-		return 0;
-	return (uint64_t)busy.tv_sec * 1000000000 + (uint64_t)busy.tv_nsec;
-}
-
 static void put_workers(struct scrape *scrape, const struct workers *workers)
 {
 	static const char load[] = "portcullis_worker_connections";
@@ -406,7 +269,7 @@ static void put_workers(struct scrape *scrape, const struct workers *workers)
 		"Processor time of a worker; divided by its turns, the busy time of a turn.");
 	for (unsigned i = 0; i < workers->count; i++) {
 		snprintf(label, sizeof label, "worker=\"%u\"", i);
-		metrics_seconds(&scrape->text, busy, "", label, busy_nanoseconds(&workers->all[i]));
+		metrics_seconds(&scrape->text, busy, "", label, totals_busy(&workers->all[i]));
 	}
 }
 
@@ -423,7 +286,8 @@ static void put_process(struct scrape *scrape, const struct metrics *metrics)
 char *metrics_text(const struct metrics *metrics, size_t *length)
 {
 	struct scrape scrape = { 0 };
-	scrape.text.failed = sum_all(&scrape, metrics) != 0;
+	scrape.text.failed = totals_take(&scrape.totals, metrics->registry, metrics->workers) ||
+			     make_labels(&scrape);
 	put_process(&scrape, metrics);
 	put_targets(&scrape);
 	put_commands(&scrape);
@@ -433,7 +297,7 @@ char *metrics_text(const struct metrics *metrics, size_t *length)
 	put_workers(&scrape, metrics->workers);
 	free(scrape.targets);
 	free(scrape.luns);
-	free(scrape.counted);
+	totals_free(&scrape.totals);
 	if (scrape.text.failed) {
 		free(scrape.text.bytes);
 		return NULL;

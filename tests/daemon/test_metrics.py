@@ -159,6 +159,47 @@ def check_logins(tap, daemon):
               "those that were not done too")
 
 
+def check_statistics(tap, daemon):
+    """GetStatistics tells what the metrics do."""
+    with initiator.Session(*daemon.portals[0], OPEN) as session:
+        session.login()
+        session.ready()
+        status, _, reply = daemon.control("GetStatistics", {})
+        now = scrape(daemon)
+    tap.equal((status, sorted(reply)), (200, ["Nanoseconds", "Targets", "Workers"]), "GetStatistics")
+    rows = {row["TargetName"]: row for row in reply["Targets"]}
+    tap.equal(list(rows), [row["TargetName"] for row in daemon.control("ListTargets", {})[2]["Targets"]] + [""],
+              "each target, and what is none")
+    tap.equal([row.get("TargetARN") for row in reply["Targets"]][-2:], [daemon.arn(OPEN), None], "with its ARN")
+    for name, row in rows.items():
+        tap.equal(row["Sessions"], now.value("portcullis_sessions", target=name), "sessions of %r" % name)
+        tap.equal(row["Logins"], {outcome: now.value("portcullis_logins_total", target=name, outcome=outcome)
+                                  for outcome in row["Logins"]}, "its logins")
+        tap.equal(len(row["Logins"]), 6, "by each outcome")
+        for lun in row["Luns"]:
+            labels = {"target": name, "lun": "none" if lun["LunNumber"] is None else str(lun["LunNumber"])}
+            tap.equal([lun[kind.title()]["Commands"] for kind in ("read", "write", "other")],
+                      [now.value("portcullis_commands_total", operation=kind, **labels)
+                       for kind in ("read", "write", "other")], "commands of its LUN %s" % labels["lun"])
+            tap.equal((lun["BytesRead"], lun["BytesWritten"], lun["Refused"]),
+                      tuple(now.value("portcullis_" + what, **labels) for what in (
+                          "read_bytes_total", "written_bytes_total", "commands_refused_total")), "bytes, and refusals")
+            errors = {found["sense_key"]: now.value("portcullis_command_errors_total", **found)
+                      for found in now.labels("portcullis_command_errors_total")
+                      if found["target"] == name and found["lun"] == labels["lun"]}
+            tap.equal(lun["Errors"], errors, "errors by sense key")
+    first = rows[OPEN]["Luns"][0]
+    tap.ok(first["Write"]["Commands"] and first["Errors"] and first["Write"]["Nanoseconds"] > 0, "there were some", first)
+    tap.equal([worker["Worker"] for worker in reply["Workers"]], [0, 1], "and each worker")
+    tap.ok(sum(worker["Connections"] for worker in reply["Workers"]) == 1 and
+           all(worker["Turns"] and worker["BusyNanoseconds"] for worker in reply["Workers"]), "with its load",
+           reply["Workers"])
+    only = daemon.control("GetStatistics", {"TargetARN": daemon.arn(OPEN)})[2]["Targets"]
+    tap.equal([row["TargetName"] for row in only], [OPEN], "of one target")
+    status, _, reply = daemon.control("GetStatistics", {"TargetARN": daemon.arn(OPEN) + "x"})
+    tap.equal((status, reply["error"]["errorCode"]), (400, "TargetNotFound"), "of a target that is none")
+
+
 def check_http(tap, daemon):
     connection = endpoint(daemon)
     status, headers, text = ask(connection, "/metrics")
@@ -292,6 +333,7 @@ def main():
     with portcullis.Daemon(text) as daemon:
         check_traffic(tap, daemon)
         check_logins(tap, daemon)
+        check_statistics(tap, daemon)
         check_http(tap, daemon)
         tap.equal(daemon.stop(), 0, "it ends as always")
     check_signed(tap)
