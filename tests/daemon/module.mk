@@ -7,8 +7,8 @@ TESTS += tests/daemon/test_start_stop.py tests/daemon/test_peer_gone.py
 dist_check_SCRIPTS += tests/daemon/test_cases.py tests/daemon/test_control.py tests/daemon/test_endpoint.py
 TESTS += tests/daemon/test_cases.py tests/daemon/test_control.py tests/daemon/test_endpoint.py
 
-dist_check_SCRIPTS += tests/daemon/test_metrics.py tests/daemon/test_drain.py tests/daemon/test_parallel.py
-TESTS += tests/daemon/test_metrics.py tests/daemon/test_drain.py tests/daemon/test_parallel.py
+dist_check_SCRIPTS += tests/daemon/test_metrics.py tests/daemon/test_drain.py tests/daemon/test_parallel.py tests/daemon/test_hostile.py
+TESTS += tests/daemon/test_metrics.py tests/daemon/test_drain.py tests/daemon/test_parallel.py tests/daemon/test_hostile.py
 
 if HAVE_CHECK
 CONTROL_TESTS = tests/daemon/check_api tests/daemon/check_api_rotation tests/daemon/check_api_input tests/daemon/check_api_volume \
