@@ -32,6 +32,7 @@ enum ctl_option {
 	OPTION_READ_ONLY,
 	OPTION_AUTHENTICATION,
 	OPTION_FORCE,
+	OPTION_TIMEOUT,
 	OPTION_SECRET,        /* refused with a reason: argv is public */
 	OPTION_TARGET_SECRET, /* likewise */
 	OPTION_COUNT,
@@ -63,6 +64,9 @@ enum ctl_group {
 	GROUPS
 };
 
+/* What is shown while the daemon works on it. */
+enum ctl_progress { PROGRESS_NONE, PROGRESS_TIME, PROGRESS_SESSIONS };
+
 struct ctl_command;
 
 /* One verb: what it takes, what it asks of the daemon, and how the answer looks to people. */
@@ -74,6 +78,7 @@ struct ctl_verb {
 	enum ctl_argument takes[ARGUMENT_MAX];
 	unsigned options; /* bits 1u << enum ctl_option, beside those that every verb takes */
 	enum ctl_group group;
+	enum ctl_progress progress;
 	const char *summary;                              /* one line */
 	const char *text;                                 /* the help's body */
 	const char *example;                              /* the words after "portcullisctl " */
@@ -111,7 +116,7 @@ extern const struct ctl_option_row ctl_options[OPTION_COUNT];
 /* Those that every verb takes, as bits. */
 #define COMMON_OPTIONS                                                                             \
 	(1u << OPTION_SOCKET | 1u << OPTION_JSON | 1u << OPTION_HELP | 1u << OPTION_VERSION |      \
-		1u << OPTION_SECRET | 1u << OPTION_TARGET_SECRET)
+		1u << OPTION_TIMEOUT | 1u << OPTION_SECRET | 1u << OPTION_TARGET_SECRET)
 
 /*
  * The verb of one word or two ("config show") at `words`, of which there are `count`, and how many of

@@ -8,14 +8,17 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define CONNECT_TIMEOUT_S 5L
-/* A change waits for storing and for every session to close; design.md K5 and K6 bound both. */
-#define ANSWER_TIMEOUT_S 60L
-#define REPLY_MAX        ((size_t)64 << 20)
+#define TICK_MS           100
+#define REPLY_MAX         ((size_t)64 << 20)
 
 /* What base/secret.h does not have in the shapes that libcurl wants. */
 static void *zeroed_malloc(size_t count, size_t size)
@@ -74,37 +77,68 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *context)
 	return more;
 }
 
+/* Whom the socket lets in, and how to become one of them. */
+static void explain_permission(const char *socket, char error[HTTP_ERROR_SIZE])
+{
+	struct stat status;
+	const struct group *group = stat(socket, &status) == 0 ? getgrgid(status.st_gid) : NULL;
+	const struct passwd *user = getpwuid(geteuid());
+	const char *name = user ? user->pw_name : "USER";
+
+	if (group && status.st_gid != 0 && status.st_mode & S_IWGRP)
+		snprintf(error, HTTP_ERROR_SIZE,
+			"%s: permission denied: it is for root and the group \"%s\" "
+			"(sudo portcullisctl ..., or usermod -aG %s %s and log in anew)",
+			socket, group->gr_name, group->gr_name, name);
+	else
+		snprintf(error, HTTP_ERROR_SIZE,
+			"%s: permission denied: it is for root alone (sudo portcullisctl ...; "
+			"control.group in portcullis.conf lets a group in)",
+			socket);
+}
+
 /* Why the daemon was not reached, and what to do about it. */
-static void explain(CURL *curl, CURLcode code, const char *socket, char error[HTTP_ERROR_SIZE])
+static void explain(CURL *curl, CURLcode code, const char *socket, const struct http_wait *wait,
+	char error[HTTP_ERROR_SIZE])
 {
 	static const struct {
 		int number;
-		const char *advice;
-	} advices[] = {
-		{ ENOENT, "is portcullisd running? (--socket names another socket)" },
-		{ ECONNREFUSED, "nobody answers there: is portcullisd running?" },
-		{ EACCES, "become root, or join the group that owns the socket" },
+		const char *text;
+	} reasons[] = {
+		{ ENOENT, "there is no such socket; is portcullisd running? (systemctl status "
+			  "portcullisd; --socket names another one)" },
+		{ ECONNREFUSED,
+			"nobody answers there; portcullisd is not running (systemctl status "
+			"portcullisd; journalctl -u portcullisd says why it ended)" },
 	};
 	long number = 0;
 
 	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &number);
-	if (code != CURLE_COULDNT_CONNECT) {
-		snprintf(error, HTTP_ERROR_SIZE, "%s: no answer: %s", socket,
-			curl_easy_strerror(code));
-		return;
+	if (code == CURLE_OPERATION_TIMEDOUT) {
+		snprintf(error, HTTP_ERROR_SIZE,
+			"%s: no answer within %ld s; the daemon goes on with what it was asked for "
+			"(--timeout waits longer; portcullisctl list-sessions shows who is left)",
+			socket, wait->timeout_ms / 1000);
+	} else if (code != CURLE_COULDNT_CONNECT) {
+		snprintf(error, HTTP_ERROR_SIZE,
+			"%s: no answer: %s; it is not known what was done (journalctl -u "
+			"portcullisd)",
+			socket, curl_easy_strerror(code));
+	} else if (number == EACCES) {
+		explain_permission(socket, error);
+	} else {
+		snprintf(error, HTTP_ERROR_SIZE, "%s: %s; is portcullisd running?", socket,
+			number ? strerror((int)number) : curl_easy_strerror(code));
+		for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+			if (reasons[i].number == number)
+				snprintf(error, HTTP_ERROR_SIZE, "%s: %s", socket, reasons[i].text);
+		}
 	}
-	const char *advice = "is portcullisd running?";
-	for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
-		if (advices[i].number == number)
-			advice = advices[i].advice;
-	}
-	snprintf(error, HTTP_ERROR_SIZE, "%s: %s; %s", socket,
-		number ? strerror((int)number) : curl_easy_strerror(code), advice);
 }
 
 /* All that the transfer is to be. -1 if libcurl does not take one of them. */
 static int set_options(CURL *curl, const char *socket, struct curl_slist *headers, const char *body,
-	struct http_reply *reply)
+	const struct http_wait *wait, struct http_reply *reply)
 {
 	/* The environment's proxies are for networks, and the socket is none. */
 	const CURLcode codes[] = {
@@ -117,7 +151,7 @@ static int set_options(CURL *curl, const char *socket, struct curl_slist *header
 		curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body),
 		curl_easy_setopt(curl, CURLOPT_WRITEDATA, reply),
 		curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S),
-		curl_easy_setopt(curl, CURLOPT_TIMEOUT, ANSWER_TIMEOUT_S),
+		curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, wait->timeout_ms),
 		curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L),
 	};
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
@@ -146,21 +180,48 @@ static struct curl_slist *headers_new(const char *operation)
 	return headers;
 }
 
-int http_call(const char *socket, const char *operation, const json_t *request,
-	struct http_reply *reply, char error[HTTP_ERROR_SIZE])
+/* As curl_easy_perform(), with a look at the world now and then. */
+static CURLcode perform(CURL *curl, const struct http_wait *wait)
 {
+	CURLM *multi = curl_multi_init();
+	CURLcode code = CURLE_OUT_OF_MEMORY;
+	int running = 1, left;
+
+	if (!multi || curl_multi_add_handle(multi, curl) != CURLM_OK)
+		goto out;
+	while (curl_multi_perform(multi, &running) == CURLM_OK && running) {
+		if (curl_multi_poll(multi, NULL, 0, TICK_MS, NULL) != CURLM_OK)
+			break;
+		if (wait->tick)
+			wait->tick(wait->context);
+	}
+	const CURLMsg *message = curl_multi_info_read(multi, &left);
+	if (message && message->msg == CURLMSG_DONE)
+		code = message->data.result;
+	curl_multi_remove_handle(multi, curl);
+out:
+	curl_multi_cleanup(multi);
+	return code;
+}
+
+int http_call(const char *socket, const char *operation, const json_t *request,
+	const struct http_wait *wait, struct http_reply *reply, char error[HTTP_ERROR_SIZE])
+{
+	static const struct http_wait usual = { .timeout_ms = HTTP_TIMEOUT_MS };
 	int result = -1;
 	char *body = json_dumps(request, JSON_COMPACT | JSON_ENSURE_ASCII);
 	struct curl_slist *headers = headers_new(operation);
 	CURL *curl = curl_easy_init();
 
+	wait = wait ? wait : &usual;
 	*reply = (struct http_reply){ 0 };
 	snprintf(error, HTTP_ERROR_SIZE, "out of memory");
-	if (!body || !headers || !curl || set_options(curl, socket, headers, body, reply) != 0)
+	if (!body || !headers || !curl ||
+		set_options(curl, socket, headers, body, wait, reply) != 0)
 		goto out;
-	CURLcode code = curl_easy_perform(curl);
+	CURLcode code = perform(curl, wait);
 	if (code != CURLE_OK) {
-		explain(curl, code, socket, error);
+		explain(curl, code, socket, wait, error);
 		goto out;
 	}
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &reply->status);

@@ -5,6 +5,9 @@
  */
 #include "ctl/ctl.h"
 
+#include "ctl/client.h"
+#include "ctl/nearest.h"
+
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,6 +34,8 @@ const struct ctl_option_row ctl_options[OPTION_COUNT] = {
 	[OPTION_AUTHENTICATION] = { "authentication", "POLICY",
 		"auto (default), chap or none, as in portcullis.conf(5)" },
 	[OPTION_FORCE] = { "force", NULL, "also when initiators are logged in: close them" },
+	[OPTION_TIMEOUT] = { "timeout", "TIME",
+		"how long to wait for the daemon's answer: seconds, or 5m (default 60)" },
 	[OPTION_SECRET] = { "secret", "", NULL },
 	[OPTION_TARGET_SECRET] = { "target-secret", "", NULL },
 };
@@ -60,6 +65,34 @@ const struct ctl_verb *ctl_find_verb(const char *const *words, size_t count, siz
 	return NULL;
 }
 
+/* Perhaps it is known which one was meant. */
+static void complain_verb(const char *word)
+{
+	struct nearest nearest = { .word = word };
+
+	for (size_t i = 0; i < ctl_verb_count; i++)
+		nearest_offer(&nearest, ctl_verbs[i].name);
+	const char *best = nearest_found(&nearest);
+	ctl_complain("%s: no such verb%s%s%s", word, best ? "; did you mean " : "",
+		best ? best : "", best ? "?" : "");
+}
+
+/* Likewise for an option's name of `length` bytes, which alone is shown. */
+static void complain_unknown(const char *option, int length)
+{
+	char word[64];
+	struct nearest nearest = { .word = word };
+
+	snprintf(word, sizeof(word), "%.*s", length - 2, option + 2);
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		if (ctl_options[i].help)
+			nearest_offer(&nearest, ctl_options[i].name);
+	}
+	const char *best = nearest_found(&nearest);
+	ctl_complain("%.*s: no such option%s%s%s", length, option, best ? "; did you mean --" : "",
+		best ? best : "", best ? "?" : "");
+}
+
 /* After getopt_long() said ':' or '?' about `word`. What follows a letter or '=' may be a secret. */
 static void complain_option(int found, const char *word)
 {
@@ -72,7 +105,7 @@ static void complain_option(int found, const char *word)
 	else if (optopt > 0)
 		ctl_complain("%.*s takes no value", length, word);
 	else
-		ctl_complain("%.*s: no such option", length, word);
+		complain_unknown(word, length);
 }
 
 /* Which options were given; -1 for an unknown one. */
@@ -108,6 +141,12 @@ static int check_options(const struct ctl_command *command)
 {
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		unsigned taken = COMMON_OPTIONS | command->verb->options;
+		if (i == OPTION_TIMEOUT && command->options[i] &&
+			client_seconds(command->options[i]) == 0) {
+			ctl_complain("--timeout: a time is a number of seconds, or of s, m, h or "
+				     "d: 90, 5m");
+			return -1;
+		}
 		if (command->options[i] && !(taken & 1u << i)) {
 			ctl_complain(
 				"%s does not take --%s", command->verb->name, ctl_options[i].name);
@@ -127,7 +166,7 @@ static int parse(int argc, char **argv, struct ctl_command *command)
 		command->verb = ctl_find_verb(
 			(const char *const *)argv + optind, (size_t)(argc - optind), &taken);
 		if (!command->verb) {
-			ctl_complain("%s: no such verb", argv[optind]);
+			complain_verb(argv[optind]);
 			return -1;
 		}
 		optind += (int)taken;

@@ -88,6 +88,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.takes = { ARGUMENT_NAME, ARGUMENT_PATH },
 		.options = WITH(OPTION_SIZE) | WITH(OPTION_READ_ONLY) | WITH(OPTION_AUTHENTICATION),
 		.group = GROUP_TARGETS,
+		.progress = PROGRESS_TIME,
 		.summary = "create a target with LUN 0",
 		.text = "A file that does not exist is made with --size. The new target survives "
 			"a\n"
@@ -104,6 +105,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.takes = { ARGUMENT_TARGET },
 		.options = WITH(OPTION_FORCE),
 		.group = GROUP_TARGETS,
+		.progress = PROGRESS_SESSIONS,
 		.summary = "delete a target that was created live",
 		.text = "Its files and credentials stay. One that the configuration file names is "
 			"deleted\n"
@@ -120,6 +122,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.takes = { ARGUMENT_TARGET, ARGUMENT_LUN, ARGUMENT_PATH },
 		.options = WITH(OPTION_SIZE) | WITH(OPTION_READ_ONLY),
 		.group = GROUP_TARGETS,
+		.progress = PROGRESS_TIME,
 		.summary = "add a LUN to a target",
 		.text = "A file that does not exist is made with --size. The new LUN survives a "
 			"restart.\n"
@@ -137,6 +140,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.takes = { ARGUMENT_TARGET, ARGUMENT_LUN },
 		.options = WITH(OPTION_FORCE),
 		.group = GROUP_TARGETS,
+		.progress = PROGRESS_SESSIONS,
 		.summary = "delete a LUN that was created live",
 		.text = "Its file stays.\n",
 		.example = "delete-lun " IQN " 1 --force",
@@ -150,6 +154,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.argument_max = 3,
 		.takes = { ARGUMENT_TARGET, ARGUMENT_LUN, ARGUMENT_SIZE },
 		.group = GROUP_TARGETS,
+		.progress = PROGRESS_TIME,
 		.summary = "make a LUN larger while it is used",
 		.text = "SIZE is the new one. A LUN never shrinks.\n"
 			"\n"
@@ -165,6 +170,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.argument_max = 3,
 		.takes = { ARGUMENT_TARGET, ARGUMENT_LUN, ARGUMENT_ON_OFF },
 		.group = GROUP_TARGETS,
+		.progress = PROGRESS_SESSIONS,
 		.summary = "make a LUN read-only, or writable again",
 		.text = "The target's sessions are closed; initiators log in again.\n",
 		.example = "set-read-only " IQN " 0 on",
@@ -178,6 +184,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.argument_max = 1,
 		.takes = { ARGUMENT_TARGET },
 		.group = GROUP_TARGETS,
+		.progress = PROGRESS_SESSIONS,
 		.summary = "have a target's sessions log out and let nobody log in until resume",
 		.text = "Sessions that do not log out within 5 seconds are closed. The drain stays "
 			"over\n"
@@ -208,6 +215,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.options = WITH(OPTION_SECRET_FILE) | WITH(OPTION_TARGET_SECRET_FILE) |
 			   WITH(OPTION_MUTUAL),
 		.group = GROUP_CHAP,
+		.progress = PROGRESS_SESSIONS,
 		.summary = "set the CHAP secrets of an initiator and close the target's sessions",
 		.text = "Replaces the pair's whole record: without a target's secret the pair "
 			"becomes\n"
@@ -251,6 +259,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.argument_max = 2,
 		.takes = { ARGUMENT_TARGET, ARGUMENT_INITIATOR },
 		.group = GROUP_CHAP,
+		.progress = PROGRESS_SESSIONS,
 		.summary = "remove an initiator's credentials and close the target's sessions",
 		.text = "Removing the last credentials of a target with authentication \"auto\" "
 			"opens it to\n"
@@ -292,6 +301,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.argument_max = 2,
 		.takes = { ARGUMENT_TARGET, ARGUMENT_INITIATOR },
 		.group = GROUP_CHAP,
+		.progress = PROGRESS_SESSIONS,
 		.summary = "end a rotation and close the sessions that used the old secret",
 		.text = "From now on only the new record is good. Sessions that logged in with the "
 			"old\n"
@@ -342,6 +352,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.argument_max = 2,
 		.takes = { ARGUMENT_TARGET, ARGUMENT_INITIATOR },
 		.group = GROUP_SESSIONS,
+		.progress = PROGRESS_SESSIONS,
 		.summary = "close an initiator's sessions on a target",
 		.text = "It may log in again at once; delete-chap or drain keep it out.\n",
 		.example = "close-session " IQN " " HOST,
@@ -391,6 +402,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.operation = OWN("ReloadConfiguration"),
 		.arguments = "",
 		.group = GROUP_CONFIGURATION,
+		.progress = PROGRESS_TIME,
 		.summary = "load the daemon's configuration file anew",
 		.text = "As SIGHUP; returns when it is done. On any error the running "
 			"configuration\n"

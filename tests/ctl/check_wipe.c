@@ -174,7 +174,8 @@ START_TEST(request_and_reply)
 	json_t *request = json_object();
 	json_object_set_new(request, "Secret", json_stringn(secret, LENGTH));
 	secret_free(secret);
-	ck_assert_int_eq(http_call(path, "Some_20261122.Operation", request, &reply, error), 0);
+	ck_assert_int_eq(
+		http_call(path, "Some_20261122.Operation", request, NULL, &reply, error), 0);
 	ck_assert_int_eq(reply.status, 200);
 	ck_assert(json_equal(reply.body, request));
 	/* The request's own, the reply's text, the reply's value; curl's buffers are gone. */

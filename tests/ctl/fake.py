@@ -19,6 +19,10 @@ FINISH = "Portcullis_20261122.FinishChapRotation"
 ROTATIONS = "Portcullis_20261122.ListChapRotations"
 TARGETS = "Portcullis_20261122.ListTargets"
 SESSIONS = "Portcullis_20261122.ListSessions"
+STATISTICS = "Portcullis_20261122.GetStatistics"
+CLOSE = "Portcullis_20261122.CloseSession"
+DRAIN = "Portcullis_20261122.DrainTarget"
+RESIZE = "Portcullis_20261122.ResizeLun"
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -31,6 +35,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.asked.append((operation, json.loads(body), self.path, dict(self.headers), body))
         answer = self.server.answers.get(operation, (400, {"__type": "UnknownOperationException",
                                                            "message": "unknown operation"}))
+        if callable(answer):
+            answer = answer(self.server.asked[-1][1])
         if answer is None:  # a daemon that dies over the request
             self.close_connection = True
             return
@@ -51,7 +57,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    """asked = [(operation, members, path, headers, body)]; answers = {operation: (status, reply) or None}."""
+    """asked = [(operation, members, path, headers, body)]; answers = {operation: (status, reply), None, or what
+    answers so when it is called with the members}."""
     daemon_threads = True
 
     def __init__(self, path):
@@ -60,6 +67,9 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self.asked = []
         self.answers = {}
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def handle_error(self, request, client_address):
+        """A client that no longer waits is none of the server's errors."""
 
     def finish_all(self):
         self.shutdown()
