@@ -10,6 +10,7 @@
 #include "base/secret.h"
 #include "daemon/api_operation.h"
 #include "daemon/clock.h"
+#include "daemon/disks.h"
 #include "daemon/json.h"
 #include "daemon/registry.h"
 #include "daemon/target.h"
@@ -46,6 +47,10 @@ static const struct {
 		"The specified gateway is invalid." },
 	[API_VOLUME_NOT_FOUND] = { 400, "InvalidGatewayRequestException", "VolumeNotFound",
 		"The specified volume was not found." },
+	[API_DISK_NOT_FOUND] = { 400, "InvalidGatewayRequestException", "DiskDoesNotExist",
+		"The specified disk does not exist." },
+	[API_DISK_IN_USE] = { 400, "InvalidGatewayRequestException", "DiskAlreadyAllocated",
+		"The specified disk is a volume's already." },
 	[API_TARGET_EXISTS] = { 400, "InvalidGatewayRequestException", "TargetAlreadyExists",
 		"There is another target of that name." },
 	[API_LUN_EXISTS] = { 400, "InvalidGatewayRequestException", "LunAlreadyAllocated",
@@ -61,7 +66,7 @@ static const struct {
 	[API_INTERNAL] = { 500, "InternalServerError", "InternalError",
 		"An internal error occurred." },
 	[API_NO_SUCH_PATH] = { 404, "UnknownOperationException", NULL,
-		"There is nothing at this path: operations are sent by POST to /." },
+		"There is nothing at this path: operations are sent by POST." },
 	[API_METHOD_REFUSED] = { 405, "UnknownOperationException", NULL,
 		"Operations are sent by POST." },
 	[API_BODY_TOO_LARGE] = { 413, "RequestEntityTooLargeException", NULL,
@@ -109,6 +114,9 @@ static const struct {
 #define VOLUME_ARN_PATTERN                                                                         \
 	"arn:(aws(|-cn|-us-gov|-iso[A-Za-z0-9_-]*|-eusc)):storagegateway:[a-z\\-0-9]+:[0-9]+:"     \
 	"gateway\\/(.+)\\/volume\\/vol-(\\S+)"
+#define KMS_KEY_PATTERN                                                                            \
+	"(^arn:(aws(|-cn|-us-gov|-iso[A-Za-z0-9_-]*|-eusc)):kms:([a-zA-Z0-9-]+):([0-9]+):"         \
+	"(key|alias)/(\\S+)$)|(^alias/(\\S+)$)"
 #define MARKER                                                                                     \
 	{                                                                                          \
 		.name = "Marker", .type = API_STRING, .min = 1, .max = 2000                        \
@@ -180,6 +188,32 @@ static const struct api_member filter_members[] = { TARGET_ARN(false) };
 static const struct api_member page_members[] = { MARKER, LIMIT };
 static const struct api_member gateway_members[] = { GATEWAY_ARN(true) };
 static const struct api_member gateway_page_members[] = { GATEWAY_ARN(false), MARKER, LIMIT };
+static const struct api_member create_volume_members[] = {
+	GATEWAY_ARN(true),
+	TEXT("DiskId", true, DISK_ID_MAX),
+	FLAG("PreserveExistingData", true),
+	{ .name = "TargetName",
+		.type = API_STRING,
+		.required = true,
+		.min = 1,
+		.max = 200,
+		.pattern = "^[-\\.;a-z0-9]+$",
+		.matches = api_is_target_name },
+	{ .name = "NetworkInterfaceId", .type = API_STRING, .required = true, .max = INT32_MAX },
+	{ .name = "SnapshotId",
+		.type = API_STRING,
+		.max = INT32_MAX,
+		.pattern = "\\Asnap-([0-9A-Fa-f]{8}|[0-9A-Fa-f]{17})\\z",
+		.matches = api_is_snapshot_id },
+	FLAG("KMSEncrypted", false),
+	{ .name = "KMSKey",
+		.type = API_STRING,
+		.min = 7,
+		.max = 2048,
+		.pattern = KMS_KEY_PATTERN,
+		.matches = api_is_kms_key },
+	{ .name = "Tags", .type = API_OBJECTS },
+};
 static const struct api_member volume_members[] = { VOLUME_ARN("VolumeARN", API_STRING) };
 static const struct api_member volumes_members[] = { VOLUME_ARN("VolumeARNs", API_STRINGS) };
 
@@ -219,6 +253,12 @@ static const struct api_operation operations[] = {
 		MEMBERS(gateway_members),
 		.read_only = true,
 		.handle = api_list_local_disks },
+	{ .name = "StorageGateway_20130630.CreateStorediSCSIVolume",
+		MEMBERS(create_volume_members),
+		.handle = api_create_stored_volume },
+	{ .name = "StorageGateway_20130630.DeleteVolume",
+		MEMBERS(volume_members),
+		.handle = api_delete_volume },
 	{ .name = "Portcullis_20261122.RotateChapCredentials",
 		MEMBERS(rotate_chap_members),
 		.handle = api_rotate_chap_credentials },

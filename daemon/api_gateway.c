@@ -142,17 +142,6 @@ static int add_disk(void *context, const struct disk *disk)
 	return json_array_append_new(listing->rows, row);
 }
 
-/* The files behind all volumes. The caller frees. NULL when out of memory. */
-static struct disk_use *list_uses(const struct volume_list *list)
-{
-	struct disk_use *uses = calloc(list->count + 1, sizeof *uses);
-	for (size_t i = 0; uses && i < list->count; i++) {
-		const struct volume *volume = &list->all[i];
-		disk_use_find(&uses[i], volume->target->config->luns[volume->index].path, volume);
-	}
-	return uses;
-}
-
 void api_list_local_disks(struct api_call *call)
 {
 	const struct config *config = api_call_config(call)->config;
@@ -162,7 +151,7 @@ void api_list_local_disks(struct api_call *call)
 		return;
 	listing.rows = json_array();
 	int failed = listing.rows ? volume_list_take(&list, api_call_config(call)->registry) : -1;
-	struct disk_use *uses = failed ? NULL : list_uses(&list);
+	struct disk_use *uses = failed ? NULL : volume_list_uses(&list);
 	listing.uses = uses;
 	listing.use_count = list.count;
 	failed = uses ? 0 : -1;

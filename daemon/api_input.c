@@ -92,17 +92,53 @@ bool api_is_volume_arn(const char *text, size_t length)
 	return false;
 }
 
-static bool is_list_of_strings(const json_t *value)
+bool api_is_snapshot_id(const char *text, size_t length)
+{
+	static const char start[] = "snap-";
+	const size_t digits = length - (sizeof start - 1);
+	return skip_word(&text, start) && (digits == 8 || digits == 17) &&
+	       strspn(text, DIGITS "ABCDEFabcdef") == digits;
+}
+
+bool api_is_target_name(const char *text, size_t length)
+{
+	return length && strspn(text, LOWER DIGITS "-.;") == length;
+}
+
+bool api_is_kms_key(const char *text, size_t length)
+{
+	(void)length;
+	const bool is_arn = skip_word(&text, "arn:");
+	if (is_arn && (!skip_partition(&text) || !skip_word(&text, "kms:") ||
+			      !skip_some(&text, UPPER LOWER DIGITS "-") || !skip_word(&text, ":") ||
+			      !skip_some(&text, DIGITS) || !skip_word(&text, ":")))
+		return false;
+	if (!skip_word(&text, "alias/") && !(is_arn && skip_word(&text, "key/")))
+		return false;
+	return *text && !strpbrk(text, " \t\n\v\f\r");
+}
+
+static bool is_list(const json_t *value, bool (*is_element)(const json_t *element))
 {
 	size_t index;
 	const json_t *element;
 	json_array_foreach(value, index, element)
 	{
 		/* A null is a missing element, which is a fault of another kind. */
-		if (!json_is_string(element) && !json_is_null(element))
+		if (!is_element(element) && !json_is_null(element))
 			return false;
 	}
 	return json_is_array(value);
+}
+
+static bool is_text(const json_t *value)
+{
+	return json_is_string(value);
+}
+
+static bool is_object(const json_t *value)
+{
+	return json_is_object(value);
 }
 
 static bool has_type(const json_t *value, enum api_type type)
@@ -115,7 +151,9 @@ static bool has_type(const json_t *value, enum api_type type)
 	case API_BOOLEAN:
 		return json_is_boolean(value);
 	case API_STRINGS:
-		return is_list_of_strings(value);
+		return is_list(value, is_text);
+	case API_OBJECTS:
+		return is_list(value, is_object);
 	}
 	return false;
 }
@@ -187,7 +225,7 @@ static bool breaks_text(
 static bool breaks(
 	const struct api_member *member, const json_t *value, char constraint[CONSTRAINT_SIZE])
 {
-	if (value && json_is_boolean(value))
+	if (value && (json_is_boolean(value) || json_is_object(value)))
 		return false;
 	if (value && json_is_integer(value))
 		return breaks_range(member, value, constraint);
@@ -245,6 +283,7 @@ static char *wrong_type(const struct api_member *member)
 		[API_INTEGER] = "an integer",
 		[API_BOOLEAN] = "true or false",
 		[API_STRINGS] = "a list of strings",
+		[API_OBJECTS] = "a list of objects",
 	};
 	char *text = NULL;
 	size_t size = 0;

@@ -76,7 +76,7 @@ static struct overlay *parse_take(char *words, char error[CONFIG_ERROR_SIZE])
 	return wanted;
 }
 
-static struct overlay *wanted_target(const json_t *input, char error[CONFIG_ERROR_SIZE])
+struct overlay *api_wanted_target(const json_t *input, char error[CONFIG_ERROR_SIZE])
 {
 	char *words = NULL;
 	size_t size;
@@ -162,7 +162,7 @@ static json_t *describe(const struct api_call *call, const struct live_change *c
 	return NULL;
 }
 
-static void changed(struct live_change *change, enum live_result result)
+enum api_error api_live_error(const struct live_change *change, enum live_result result)
 {
 	static const enum api_error errors[] = {
 		[LIVE_DONE] = API_OK,
@@ -174,10 +174,15 @@ static void changed(struct live_change *change, enum live_result result)
 		[LIVE_IN_USE] = API_IN_USE,
 		[LIVE_FAILED] = API_INTERNAL,
 	};
-	struct api_call *call = change->context;
-	enum api_error error = errors[result];
 	if (result == LIVE_EXISTS && change->kind == LIVE_CREATE_TARGET)
-		error = API_TARGET_EXISTS;
+		return API_TARGET_EXISTS;
+	return errors[result];
+}
+
+static void changed(struct live_change *change, enum live_result result)
+{
+	struct api_call *call = change->context;
+	const enum api_error error = api_live_error(change, result);
 	if (error)
 		api_call_fail(call, error, change->error[0] ? change->error : NULL);
 	else
@@ -234,7 +239,7 @@ void api_create_target(struct api_call *call)
 		call, LIVE_CREATE_TARGET, api_call_text(call, "TargetName"));
 	if (!change)
 		return;
-	change->wanted = wanted_target(call->input, change->error);
+	change->wanted = api_wanted_target(call->input, change->error);
 	if (change->wanted) {
 		/* The configuration's form of a name is in lower case. */
 		char *name = strdup(change->wanted->targets->name);

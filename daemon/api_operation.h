@@ -8,6 +8,7 @@
 
 #include "daemon/api.h"
 #include "daemon/gate.h"
+#include "daemon/live.h"
 #include "daemon/sessions.h"
 
 #include <stdbool.h>
@@ -20,6 +21,7 @@ enum api_type {
 	API_INTEGER, /* a whole number, written without fraction or exponent */
 	API_BOOLEAN,
 	API_STRINGS, /* a list of strings, of any length that a body has room for */
+	API_OBJECTS, /* a list of objects, in which nobody looks */
 };
 
 /* One input member, as AWS's service model describes it. */
@@ -95,8 +97,14 @@ enum api_error api_input_check(
 bool api_is_initiator_name(const char *text, size_t length);
 /* Whether the text is an ISID: 12 hexadecimal digits. */
 bool api_is_isid(const char *text, size_t length);
-/* Whether the text is a volume's ARN, as the pattern of AWS's shape VolumeARN has it. */
+/* Whether the text is as the pattern of AWS's shape VolumeARN, SnapshotId, TargetName or KMSKey has it. */
 bool api_is_volume_arn(const char *text, size_t length);
+bool api_is_snapshot_id(const char *text, size_t length);
+bool api_is_target_name(const char *text, size_t length);
+bool api_is_kms_key(const char *text, size_t length);
+
+/* AWS's targets are called this and the TargetName that their maker gave. */
+#define AWS_TARGET_PREFIX "iqn.1997-05.com.amazon:"
 
 /*
  * Whether GatewayARN names this gateway, or is not given; false: the call has ended with an error.
@@ -104,12 +112,25 @@ bool api_is_volume_arn(const char *text, size_t length);
 bool api_call_is_here(struct api_call *call);
 /* Goes on in `done` with all sessions, later; or ends the call with an error. Forgets the input. */
 void api_call_with_sessions(struct api_call *call, session_snapshot_done *done);
+/*
+ * The target of the volume that VolumeARN names, and its LUN's number; NULL: the call has ended with an error. The
+ * call keeps the target's ARN.
+ */
+struct target *api_call_volume(struct api_call *call, unsigned *lun);
 /* Replies {member: rows}, or with an error if they are not complete. Takes `rows`. */
 void api_call_reply_list(struct api_call *call, const char *member, json_t *rows, bool complete);
 
 /*
- * The handlers: of AWS's operations on CHAP credentials (api_chap.c), volumes (api_volume.c) and the
- * gateway (api_gateway.c), and of our own (api_list.c, api_session.c, api_statistics.c, api_live.c, api_config.c).
+ * The overlay with the target that the members of CreateTarget make (api_live.c); NULL with one line in `error`.
+ */
+struct overlay *api_wanted_target(const json_t *input, char error[CONFIG_ERROR_SIZE]);
+/* What a live change's end is called; API_OK for LIVE_DONE and LIVE_SAME. */
+enum api_error api_live_error(const struct live_change *change, enum live_result result);
+
+/*
+ * The handlers: of AWS's operations on CHAP credentials (api_chap.c), volumes (api_volume.c, api_volume_change.c) and
+ * the gateway (api_gateway.c), and of our own (api_list.c, api_session.c, api_statistics.c, api_live.c,
+ * api_config.c).
  */
 void api_update_chap_credentials(struct api_call *call);
 void api_describe_chap_credentials(struct api_call *call);
@@ -117,6 +138,8 @@ void api_delete_chap_credentials(struct api_call *call);
 void api_list_volumes(struct api_call *call);
 void api_describe_stored_volumes(struct api_call *call);
 void api_list_volume_initiators(struct api_call *call);
+void api_create_stored_volume(struct api_call *call);
+void api_delete_volume(struct api_call *call);
 void api_list_gateways(struct api_call *call);
 void api_describe_gateway(struct api_call *call);
 void api_list_local_disks(struct api_call *call);

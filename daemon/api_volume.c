@@ -18,9 +18,6 @@
 #define PAGE_USUAL 100 /* volumes in a reply, as AWS gives them */
 #define PAGE_MOST  1000
 
-/* AWS's targets are called this and the name that their maker gave. */
-#define AWS_TARGET_PREFIX "iqn.1997-05.com.amazon:"
-
 static const struct config_gateway *gateway_of(const struct api_call *call)
 {
 	return &api_call_config(call)->config->gateway;
@@ -217,9 +214,10 @@ static void list_initiators(void *context, const struct session_snapshot *snapsh
 	api_call_reply_list(call, "Initiators", rows, complete);
 }
 
-void api_list_volume_initiators(struct api_call *call)
+struct target *api_call_volume(struct api_call *call, unsigned *lun)
 {
 	struct volume_list list = { 0 };
+	struct target *target = NULL;
 	enum api_error error = API_OK;
 	char *gateway = gateway_arn(gateway_of(call));
 	if (!gateway || volume_list_take(&list, api_call_config(call)->registry))
@@ -229,13 +227,23 @@ void api_list_volume_initiators(struct api_call *call)
 						      api_call_text(call, "VolumeARN"));
 	if (!error && !volume)
 		error = API_VOLUME_NOT_FOUND;
-	/* By its ARN, for the target may go while the workers are asked. */
 	if (!error && !(call->target_arn = strdup(volume->target->arn)))
 		error = API_INTERNAL;
+	if (!error) {
+		target = volume->target;
+		*lun = volume->lun;
+	}
 	volume_list_free(&list);
 	free(gateway);
 	if (error)
 		api_call_fail(call, error, NULL);
-	else
+	return target;
+}
+
+void api_list_volume_initiators(struct api_call *call)
+{
+	unsigned lun;
+	/* By its ARN, for the target may go while the workers are asked. */
+	if (api_call_volume(call, &lun))
 		api_call_with_sessions(call, list_initiators);
 }

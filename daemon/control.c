@@ -166,15 +166,35 @@ out:
 		evbuffer_free(body);
 }
 
+/*
+ * Clients keep the path of the endpoint that they were given, so operations are taken at any: of those that a signature
+ * knows in one form alone, without empty parts, dots, and what would have to be encoded.
+ */
+static bool is_plain_path(const char *path)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789-._~";
+	while (*path == '/') {
+		const char *part = path + 1;
+		path = part + strspn(part, plain);
+		const size_t length = (size_t)(path - part);
+		const bool dots = length && length <= 2 && strspn(part, ".") >= length;
+		if (dots || (!length && *path))
+			return false;
+	}
+	return !*path;
+}
+
 /* What the request line and the size alone forbid. */
 static enum api_error check_request(struct evhttp_request *request)
 {
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
 	const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
-	if (!path || strcmp(path, "/") != 0 || evhttp_uri_get_query(uri))
+	const bool posted = evhttp_request_get_command(request) == EVHTTP_REQ_POST;
+	if (!path || !*path || !is_plain_path(path) || evhttp_uri_get_query(uri))
 		return API_NO_SUCH_PATH;
-	if (evhttp_request_get_command(request) != EVHTTP_REQ_POST)
-		return API_METHOD_REFUSED;
+	if (!posted)
+		return strcmp(path, "/") == 0 ? API_METHOD_REFUSED : API_NO_SUCH_PATH;
 	if (evbuffer_get_length(evhttp_request_get_input_buffer(request)) > CONTROL_BODY_MAX)
 		return API_BODY_TOO_LARGE;
 	return API_OK;

@@ -91,6 +91,36 @@ int disks_each(
 	return result;
 }
 
+static bool is_zeros(const char *bytes, size_t length)
+{
+	/* All are as the one before, and the first is zero. */
+	return !length || (!bytes[0] && memcmp(bytes, bytes + 1, length - 1) == 0);
+}
+
+bool disk_is_empty(const char *path)
+{
+	const size_t piece = 1u << 20;
+	const int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	char *bytes = fd >= 0 ? malloc(piece) : NULL;
+	off_t at = 0;
+	size_t left = DISK_READ_MAX;
+	bool empty = false;
+	while (bytes && !empty) {
+		at = lseek(fd, at, SEEK_DATA);
+		const ssize_t got = at < 0 ? -1 : pread(fd, bytes, piece, at);
+		/* ENXIO: there are only holes from here on. A device has none, but an end. */
+		empty = at < 0 ? errno == ENXIO : got == 0;
+		if (got < 0 || (size_t)got > left || !is_zeros(bytes, (size_t)got))
+			break;
+		left -= (size_t)got;
+		at += got;
+	}
+	free(bytes);
+	if (fd >= 0)
+		close(fd);
+	return empty;
+}
+
 void disk_use_find(struct disk_use *use, const char *path, const void *context)
 {
 	struct stat status;

@@ -11,8 +11,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define DISK_ID_MAX    300  /* characters of a path; AWS's limit of a DiskId */
-#define DISKS_LIST_MAX 4096 /* disks that are told of one directory */
+#define DISK_ID_MAX    300         /* characters of a path; AWS's limit of a DiskId */
+#define DISKS_LIST_MAX 4096        /* disks that are told of one directory */
+#define DISK_READ_MAX  (64u << 20) /* bytes that are read to see whether a disk is empty */
 
 /* What a path leads to, over symbolic links: a file's inode or a device. */
 struct disk_identity {
@@ -40,6 +41,11 @@ struct disk_use {
  */
 int disks_each(
 	const char *directory, int (*each)(void *context, const struct disk *disk), void *context);
+/*
+ * Whether it can be seen that the disk at `path` reads as zeros, all of it: holes need no reading, and of the rest not
+ * more than DISK_READ_MAX bytes are read. What cannot be read, or is more than that, is not empty. Blocks meanwhile.
+ */
+bool disk_is_empty(const char *path);
 /* Fills in what the file at `path` is, if there is one. `context` is kept. */
 void disk_use_find(struct disk_use *use, const char *path, const void *context);
 /* The first use of this disk, NULL if there is none. */

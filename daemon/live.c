@@ -395,6 +395,17 @@ static void reload_begin(struct live_change *change)
 
 /* --- a live change --- */
 
+/* A target without a LUN is none: the last one takes it along. */
+static enum overlay_result remove_volume(
+	const struct live_change *change, struct overlay *overlay, const struct overlay_view *view)
+{
+	enum overlay_result removed = overlay_remove_lun(
+		overlay, view, change->target, change->lun);
+
+	return removed == OVERLAY_LAST ? overlay_remove_target(overlay, view, change->target)
+				       : removed;
+}
+
 static enum overlay_result change_edit(struct live_change *change, struct overlay *overlay)
 {
 	const struct live *live = change->live;
@@ -421,6 +432,8 @@ static enum overlay_result change_edit(struct live_change *change, struct overla
 			overlay, &view, change->target, change->lun, change->flag);
 	case LIVE_DRAIN:
 		return overlay_set_drained(overlay, &view, change->target, change->flag);
+	case LIVE_DELETE_VOLUME:
+		return remove_volume(change, overlay, &view);
 	case LIVE_RELOAD:
 		break;
 	}
@@ -474,14 +487,14 @@ static enum live_result check_size(struct live_change *change)
 }
 
 /* Opening a target's LUNs anew would empty those in memory that stay. */
-static enum live_result check_memory(struct live_change *change)
+static enum live_result check_memory(struct live_change *change, bool lun_goes)
 {
 	const struct config_target *before = config_target_find(change->live->running->targets,
 		change->live->running->target_count, change->target);
 
 	for (size_t i = 0; i < before->lun_count; i++) {
 		const struct config_lun *lun = &before->luns[i];
-		bool goes = change->kind == LIVE_DELETE_LUN && lun->lun == change->lun;
+		bool goes = lun_goes && lun->lun == change->lun;
 		if (goes || strcmp(lun->path, "memory:") != 0)
 			continue;
 		snprintf(change->error, sizeof(change->error),
@@ -505,14 +518,14 @@ static enum live_result check_sessions(struct live_change *change)
 
 static enum live_result change_check(struct live_change *change)
 {
-	enum live_result result = LIVE_DONE;
+	const bool lun_goes = change->kind == LIVE_DELETE_LUN || change->kind == LIVE_DELETE_VOLUME;
+	enum live_result result = change->check ? change->check(change) : LIVE_DONE;
 
-	if (change->kind == LIVE_RESIZE_LUN)
+	if (result == LIVE_DONE && change->kind == LIVE_RESIZE_LUN)
 		result = check_size(change);
-	if (change->kind == LIVE_DELETE_LUN || change->kind == LIVE_SET_READ_ONLY)
-		result = check_memory(change);
-	if (result == LIVE_DONE &&
-		(change->kind == LIVE_DELETE_LUN || change->kind == LIVE_DELETE_TARGET))
+	if (result == LIVE_DONE && (lun_goes || change->kind == LIVE_SET_READ_ONLY))
+		result = check_memory(change, lun_goes);
+	if (result == LIVE_DONE && (lun_goes || change->kind == LIVE_DELETE_TARGET))
 		result = check_sessions(change);
 	return result;
 }

@@ -26,6 +26,7 @@ enum live_kind {
 	LIVE_RESIZE_LUN,    /* to `size` */
 	LIVE_SET_READ_ONLY, /* to `flag` */
 	LIVE_DRAIN,         /* or, without `flag`, no longer */
+	LIVE_DELETE_VOLUME, /* LUN number `lun`, and the target too if it is its only one */
 };
 
 enum live_result {
@@ -49,6 +50,11 @@ struct live_change {
 	uint64_t size; /* bytes */
 	bool flag;
 	bool force; /* deletions: close the sessions */
+	/*
+	 * What the asker wants to have looked at on the change's turn, if there is something to change and before
+	 * anything is touched; LIVE_DONE: go on. NULL: nothing.
+	 */
+	enum live_result (*check)(struct live_change *change);
 	/* Main thread, never from inside live_begin(). */
 	void (*done)(struct live_change *change, enum live_result result);
 	void *context;

@@ -75,6 +75,16 @@ void volume_list_free(struct volume_list *list)
 	*list = (struct volume_list){ 0 };
 }
 
+struct disk_use *volume_list_uses(const struct volume_list *list)
+{
+	struct disk_use *uses = calloc(list->count + 1, sizeof *uses);
+	for (size_t i = 0; uses && i < list->count; i++) {
+		const struct volume *volume = &list->all[i];
+		disk_use_find(&uses[i], volume->target->config->luns[volume->index].path, volume);
+	}
+	return uses;
+}
+
 size_t volume_list_after(const struct volume_list *list, const char *target, unsigned lun)
 {
 	size_t index = 0;

@@ -8,6 +8,8 @@
 
 #include "conf/config.h"
 
+#include "daemon/disks.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +40,9 @@ struct volume_list {
 int volume_list_take(struct volume_list *list, const struct registry *registry);
 /* What volume_list_take() filled in, or zeros. */
 void volume_list_free(struct volume_list *list);
+/* What lies behind each of them, with the volume as context, in the list's order; for the caller to free. NULL: no
+ * memory. */
+struct disk_use *volume_list_uses(const struct volume_list *list);
 /* The first volume behind LUN `lun` of the target of that name, which need not exist; its index in
  * the list, `count` if there is none. */
 size_t volume_list_after(const struct volume_list *list, const char *target, unsigned lun);

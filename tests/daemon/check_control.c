@@ -61,7 +61,12 @@ static const struct {
 	{ "GET / HTTP/1.1", 405 }, { "PUT / HTTP/1.1", 405 }, { "DELETE / HTTP/1.1", 405 },
 	{ "HEAD / HTTP/1.1", 405 }, { "PATCH / HTTP/1.1", 405 }, { "OPTIONS / HTTP/1.1", 405 },
 	{ "GET /index.html HTTP/1.1", 404 }, { "HEAD /index.html HTTP/1.1", 404 },
-	{ "POST /path HTTP/1.1", 404 }, { "POST // HTTP/1.1", 404 },
+	{ "PUT /path HTTP/1.1", 404 }, { "POST // HTTP/1.1", 404 }, { "POST /path HTTP/1.1", 400 },
+	{ "POST /a/path~1/._- HTTP/1.1", 400 }, { "POST /path/ HTTP/1.1", 400 },
+	{ "POST /... HTTP/1.1", 400 }, { "POST /path// HTTP/1.1", 404 },
+	{ "POST /a//path HTTP/1.1", 404 }, { "POST /a/. HTTP/1.1", 404 },
+	{ "POST /a/../path HTTP/1.1", 404 }, { "POST /pa%74h HTTP/1.1", 404 },
+	{ "POST /path?a=b HTTP/1.1", 404 }, { "POST /pa+th HTTP/1.1", 404 },
 	{ "POST /?Action=x HTTP/1.1", 404 }, { "POST /../ HTTP/1.1", 404 },
 	{ "POST /%2f HTTP/1.1", 404 }, { "POST / HTTP/1.1", 400 }, /* no X-Amz-Target */
 	{ "POST http://localhost/ HTTP/1.1", 400 }, /* as to a proxy: evhttp closes after it */

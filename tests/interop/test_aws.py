@@ -217,6 +217,7 @@ def check_curl(tap, daemon, endpoint):
     body = json.dumps({"TargetARN": daemon.arn()})
     for way, place, secret, expected in (
             ("over TCP", [endpoint.url + "/"], signed.SECRET, "200"),
+            ("over TCP, at a path of one's own", [endpoint.url + "/behind/a-proxy"], signed.SECRET, "200"),
             ("over TCP with a wrong secret", [endpoint.url + "/"], "x", "400"),
             ("on the Unix socket", ["--unix-socket", daemon.socket, "http://localhost/"], signed.SECRET, "200")):
         trust = ["--cacert", endpoint.trust] if endpoint.trust else []
