@@ -11,6 +11,7 @@ promise_tests = \
 	tests/promise/test_k8_secrets.py \
 	tests/promise/test_k9_closed.py \
 	tests/promise/test_rotation.py \
+	tests/promise/test_rotation_race.py \
 	tests/promise/test_chaos.py
 dist_check_SCRIPTS += $(promise_tests)
 TESTS += $(promise_tests)

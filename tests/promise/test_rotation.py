@@ -5,6 +5,7 @@ what the promise K1..K9 says of changes holds for its beginning and for its end.
 import http.client
 import os
 import re
+import shutil
 import sys
 import time
 
@@ -241,6 +242,45 @@ def dying(shim, tap):
                            (what, action, number, name), status, found)
 
 
+def dying_at_the_end(shim, tap):
+    """kill -9 at each step of storing that its time is over, and at each step of the start that finds it over."""
+    with shim.daemon() as daemon:
+        for number, name in enumerate(shim.steps(daemon), 1):
+            daemon.update(OLD, initiator=HOST)
+            rotate(daemon, grace=1)
+            shim.plan("kill %d" % number)
+            daemon.process.wait(30)
+            daemon.kill()
+            shim.plan("")
+            daemon.start()
+            tap.equal(both(daemon), (0x0201, 0), "expire: kill at step %d (%s): it is over" % (number, name))
+        daemon.update(OLD, initiator=HOST)
+        end = rotate(daemon, grace=1)[1]["EndTime"]
+        daemon.kill()
+        while time.time() < end:
+            time.sleep(0.05)
+        state, copy = os.path.join(daemon.directory, "state"), os.path.join(daemon.directory, "copy")
+        shutil.copytree(state, copy)
+        open(shim.calls, "w", encoding="ascii").close()
+        daemon.start()
+        with open(shim.calls, encoding="utf-8") as calls:
+            steps = [line.split()[1] for line in calls]
+        tap.ok("renameat" in steps, "the start stores that it is over", steps)
+        for number, name in enumerate(steps, 1):
+            daemon.kill()
+            shutil.rmtree(state)
+            shutil.copytree(copy, state)
+            shim.plan("kill %d" % number)
+            try:
+                daemon.start()
+                died = False
+            except RuntimeError:
+                died = True
+            shim.plan("")
+            daemon.start()
+            tap.ok(died and both(daemon) == (0x0201, 0), "start: kill at step %d (%s): it is over" % (number, name), died)
+
+
 def failing(shim, tap):
     """Storing fails at each step: nothing has changed, nobody was touched."""
     with shim.daemon() as daemon:
@@ -289,6 +329,7 @@ def main():
         tap.equal(code(rotate(daemon)), "NotSupported", "an open gate has no lock to rotate")
     shim = Shim()
     dying(shim, tap)
+    dying_at_the_end(shim, tap)
     failing(shim, tap)
     return tap.finish()
 
