@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * CHAP's arithmetic on OpenSSL 3 (RFC 1994 section 4.1, RFC 7143 sections 9.2.1 and 12.1.3).
- * Digests are fetched for every use: OpenSSL keeps what it fetched once, so this costs less than
+ * Digests are fetched for every attempt: OpenSSL keeps what it fetched once, so this costs less than
  * a cache of our own, and a provider that refuses an algorithm is noticed at once.
  */
 #include "auth/chap.h"
@@ -123,27 +123,54 @@ bool chap_challenge_is_own(
 	return own;
 }
 
-int chap_respond(unsigned algorithm, uint8_t identifier, const struct chap_secret *secret,
-	const uint8_t *challenge, size_t challenge_length, uint8_t response[CHAP_RESPONSE_MAX])
+/* What answers are computed with, fetched once for all that belong to one attempt. */
+struct responder {
+	EVP_MD *digest;
+	EVP_MD_CTX *context; /* NULL: there is none, and nothing can be computed */
+};
+
+static struct responder responder_begin(unsigned algorithm)
 {
 	EVP_MD *digest = algorithm_fetch(algorithm);
-	EVP_MD_CTX *context = digest ? EVP_MD_CTX_new() : NULL;
-	int result = -1;
 
-	if (context && EVP_DigestInit_ex2(context, digest, NULL) == 1 &&
+	return (struct responder){ digest, digest ? EVP_MD_CTX_new() : NULL };
+}
+
+static void responder_end(struct responder *responder)
+{
+	EVP_MD_CTX_free(responder->context); /* wipes its state */
+	EVP_MD_free(responder->digest);
+}
+
+static int respond(const struct responder *responder, uint8_t identifier,
+	const struct chap_secret *secret, const uint8_t *challenge, size_t challenge_length,
+	uint8_t response[CHAP_RESPONSE_MAX])
+{
+	EVP_MD_CTX *context = responder->context;
+
+	if (context && EVP_DigestInit_ex2(context, responder->digest, NULL) == 1 &&
 		EVP_DigestUpdate(context, &identifier, 1) == 1 &&
 		EVP_DigestUpdate(context, secret->bytes, secret->length) == 1 &&
 		EVP_DigestUpdate(context, challenge, challenge_length) == 1 &&
 		EVP_DigestFinal_ex(context, response, NULL) == 1)
-		result = 0;
-	else
+		return 0;
+	return -1;
+}
+
+int chap_respond(unsigned algorithm, uint8_t identifier, const struct chap_secret *secret,
+	const uint8_t *challenge, size_t challenge_length, uint8_t response[CHAP_RESPONSE_MAX])
+{
+	struct responder responder = responder_begin(algorithm);
+	int result = respond(&responder, identifier, secret, challenge, challenge_length, response);
+
+	if (result != 0)
 		memset(response, 0, chap_response_size(algorithm));
-	EVP_MD_CTX_free(context); /* wipes its state */
-	EVP_MD_free(digest);
+	responder_end(&responder);
 	return result;
 }
 
-bool chap_verify(const struct chap_attempt *attempt, const struct credential *record)
+static bool verify(const struct responder *responder, const struct chap_attempt *attempt,
+	const struct credential *record)
 {
 	const struct credential *judged = record ? record : &nobody;
 	bool mutual = judged->target_secret.length > 0;
@@ -153,10 +180,10 @@ bool chap_verify(const struct chap_attempt *attempt, const struct credential *re
 	uint8_t expected[CHAP_RESPONSE_MAX] = { 0 };
 	uint8_t own[CHAP_RESPONSE_MAX] = { 0 };
 
-	int expected_result = chap_respond(attempt->algorithm, attempt->identifier,
-		&judged->initiator_secret, attempt->challenge, attempt->challenge_length, expected);
-	int own_result = chap_respond(attempt->algorithm, attempt->identifier, reflected,
-		attempt->challenge, attempt->challenge_length, own);
+	int expected_result = respond(responder, attempt->identifier, &judged->initiator_secret,
+		attempt->challenge, attempt->challenge_length, expected);
+	int own_result = respond(responder, attempt->identifier, reflected, attempt->challenge,
+		attempt->challenge_length, own);
 	bool proves = secret_equal(expected, size, attempt->response, attempt->response_length);
 	bool reflects = secret_equal(own, size, attempt->response, attempt->response_length);
 	secret_wipe(expected, sizeof(expected));
@@ -169,12 +196,23 @@ bool chap_verify(const struct chap_attempt *attempt, const struct credential *re
 	return proves && !(mutual && reflects);
 }
 
+bool chap_verify(const struct chap_attempt *attempt, const struct credential *record)
+{
+	struct responder responder = responder_begin(attempt->algorithm);
+	const bool proves = verify(&responder, attempt, record);
+
+	responder_end(&responder);
+	return proves;
+}
+
 const struct credential *chap_verify_either(const struct chap_attempt *attempt,
 	const struct credential *record, const struct credential *retiring)
 {
-	const bool by_record = chap_verify(attempt, record);
-	const bool by_retiring = chap_verify(attempt, retiring);
+	struct responder responder = responder_begin(attempt->algorithm);
+	const bool by_record = verify(&responder, attempt, record);
+	const bool by_retiring = verify(&responder, attempt, retiring);
 
+	responder_end(&responder);
 	if (by_record)
 		return record;
 	return by_retiring ? retiring : NULL;

@@ -387,7 +387,19 @@ static const struct session_calls calls = { .evict = connection_post_evict,
 
 /* --- accepting --- */
 
-void connection_accept(struct worker *acceptor, int fd, const struct sockaddr *peer, uint16_t group)
+/* What a portal of one address says itself is not asked of the kernel. */
+static void connection_name_portal(struct connection *connection, const struct portal *portal)
+{
+	const struct sockaddr *address = (const struct sockaddr *)&portal->address;
+
+	if (address_is_any(address))
+		address_local_text(connection->fd, connection->portal, sizeof(connection->portal));
+	else
+		address_text(address, connection->portal, sizeof(connection->portal));
+}
+
+void connection_accept(
+	struct worker *acceptor, int fd, const struct sockaddr *peer, const struct portal *portal)
 {
 	struct workers *workers = acceptor->workers;
 	int stranger = limits_enter(&workers->limits, peer);
@@ -404,13 +416,13 @@ void connection_accept(struct worker *acceptor, int fd, const struct sockaddr *p
 	}
 	connection->fd = fd;
 	connection->stranger = stranger;
-	connection->entry.group = group;
+	connection->entry.group = portal->group;
 	connection->timer_at = ISCSI_NO_DEADLINE;
 	connection->admission_until = ISCSI_NO_DEADLINE;
 	connection->entry.calls = &calls;
 	connection->entry.portal = connection->portal;
 	address_text(peer, connection->peer, sizeof(connection->peer));
-	address_local_text(fd, connection->portal, sizeof(connection->portal));
+	connection_name_portal(connection, portal);
 
 	struct worker *worker = workers_least_loaded(workers);
 	atomic_fetch_add(&worker->load, 1);

@@ -52,9 +52,9 @@ struct connection {
 /* The functions that the engine asks for (proto/iscsi/iscsi.h); `owner` is a struct connection. */
 extern const struct iscsi_host connection_host;
 
-/* A socket that was just accepted on `acceptor`: places it on the least loaded worker. Takes over `fd`. */
+/* A socket that was just accepted from `portal` on `acceptor`: places it on the least loaded worker. Takes over `fd`. */
 void connection_accept(
-	struct worker *acceptor, int fd, const struct sockaddr *peer, uint16_t group);
+	struct worker *acceptor, int fd, const struct sockaddr *peer, const struct portal *portal);
 /* Begins to close it in the given way, if it is still open. */
 void connection_close(struct connection *connection, enum iscsi_close how, uint64_t now);
 /* Sends, watches, times and ends a dirty connection as its engine now wants. May free it. */

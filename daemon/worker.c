@@ -32,6 +32,7 @@ struct listener {
 	const struct portal *portal;
 	struct event *event;
 	struct event *resume;
+	int batch; /* sockets taken in one turn: one, and twice as many each time that is not the end of it */
 };
 
 /* --- accepting --- */
@@ -41,16 +42,18 @@ static void listener_accept(evutil_socket_t fd, short what, void *context)
 	struct listener *listener = context;
 	(void)what;
 
-	for (int i = 0; i < ACCEPT_PER_TURN; i++) {
+	for (int i = 0; i < listener->batch; i++) {
 		struct sockaddr_storage peer;
 		socklen_t length = sizeof(peer);
 		int socket = accept4(
 			fd, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (socket >= 0) {
 			connection_accept(listener->worker, socket, (struct sockaddr *)&peer,
-				listener->portal->group);
+				listener->portal);
 			continue;
 		}
+		/* Another worker may have taken what woke this one: bursts are over then too. */
+		listener->batch = 1;
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 			const struct timeval pause = { .tv_sec = 0, .tv_usec = ACCEPT_PAUSE_US };
 			log_warning("cannot accept a connection: %s", strerror(errno));
@@ -59,6 +62,8 @@ static void listener_accept(evutil_socket_t fd, short what, void *context)
 		}
 		return;
 	}
+	if (listener->batch < ACCEPT_PER_TURN)
+		listener->batch *= 2;
 }
 
 static void listener_resume(evutil_socket_t fd, short what, void *context)
@@ -79,6 +84,7 @@ static int worker_listen(struct worker *worker)
 		struct listener *listener = &worker->listeners[i];
 		listener->worker = worker;
 		listener->portal = &workers->portals[i];
+		listener->batch = 1;
 		listener->event = event_new(worker->base, listener->portal->fd,
 			EV_READ | EV_PERSIST, listener_accept, listener);
 		listener->resume = event_new(worker->base, -1, 0, listener_resume, listener);

@@ -9,8 +9,6 @@
 #include "base/encode.h"
 #include "base/secret.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -233,10 +231,14 @@ void text_put_string(struct text_buffer *buffer, const char *key, const char *va
 
 void text_put_number(struct text_buffer *buffer, const char *key, uint64_t number)
 {
-	char digits[24];
+	char digits[21]; /* of 2^64 - 1, and the end */
+	char *first = digits + sizeof(digits) - 1;
 
-	snprintf(digits, sizeof(digits), "%" PRIu64, number);
-	text_put_string(buffer, key, digits);
+	*first = '\0';
+	do
+		*--first = (char)('0' + number % 10);
+	while (number /= 10);
+	text_put_string(buffer, key, first);
 }
 
 void text_put_binary(
