@@ -30,6 +30,8 @@ enum file_step {
 	STEP_PUNCH,
 	STEP_ZERO,
 	STEP_WRITE_ZEROS,
+	STEP_SEEK_DATA,
+	STEP_SEEK_HOLE,
 	STEP_COUNT,
 };
 
@@ -57,7 +59,7 @@ static enum store_step fail(struct store_request *request, int number)
 		{ EFBIG, STORE_NO_SPACE },
 		{ EROFS, STORE_WRITE_REFUSED },
 	};
-	if (request->op == STORE_READ)
+	if (request->op == STORE_READ || request->op == STORE_EXTENT)
 		return finish(request, STORE_READ_FAILED);
 	for (size_t i = 0; i < sizeof writing / sizeof writing[0]; i++)
 		if (writing[i].number == number)
@@ -163,6 +165,8 @@ static enum store_step file_submit(struct store_request *request)
 		return go_to(request, STEP_SYNC);
 	case STORE_DISCARD:
 		return go_to(request, file->base.info.can_discard ? STEP_PUNCH : STEP_ZERO);
+	case STORE_EXTENT:
+		return go_to(request, STEP_SEEK_DATA);
 	case STORE_ZERO:
 		break;
 	}
@@ -208,6 +212,11 @@ static void file_describe(const struct store_request *request, struct store_io *
 		break;
 	case STEP_WRITE_ZEROS:
 		describe_zeros(file, io);
+		break;
+	case STEP_SEEK_DATA:
+	case STEP_SEEK_HOLE:
+		io->kind = STORE_IO_SEEK;
+		io->flags = request->step == STEP_SEEK_DATA ? SEEK_DATA : SEEK_HOLE;
 		break;
 	case STEP_SYNC:
 	case STEP_SYNC_FIRST:
@@ -285,6 +294,43 @@ static enum store_step after_write_zeros(struct store_request *request, int resu
 	return request->progress == request->length ? changed(request) : STORE_STEP_IO;
 }
 
+/* The range begins with that many bytes that are alike. */
+static enum store_step tell(struct store_request *request, bool mapped, uint64_t length)
+{
+	request->mapped = mapped;
+	request->extent = length < request->length ? length : request->length;
+	return finish(request, STORE_OK);
+}
+
+static enum store_step after_seek_data(struct store_request *request, int result)
+{
+	uint64_t block = request->store->info.block_size;
+	if (result == -ENXIO)
+		return tell(request, false, request->length);
+	/* A block device cannot say. */
+	if (is_unsupported(result))
+		return tell(request, true, request->length);
+	if (result < 0)
+		return fail(request, -result);
+	if ((uint64_t)result >= block)
+		return tell(request, false, (uint64_t)result / block * block);
+	/* A block that holds any data is mapped. */
+	request->progress = (uint64_t)result;
+	return go_to(request, STEP_SEEK_HOLE);
+}
+
+static enum store_step after_seek_hole(struct store_request *request, int result)
+{
+	uint64_t block = request->store->info.block_size;
+	if (result == -ENXIO)
+		return tell(
+			request, true, block); /* the end of a file that somebody made shorter */
+	if (result < 0)
+		return fail(request, -result);
+	uint64_t blocks = (request->progress + (unsigned)result + block - 1) / block;
+	return tell(request, true, blocks ? blocks * block : block);
+}
+
 static enum store_step file_advance(struct store_request *request, int result)
 {
 	static enum store_step (*const after[STEP_COUNT])(struct store_request *, int) = {
@@ -295,6 +341,8 @@ static enum store_step file_advance(struct store_request *request, int result)
 		[STEP_PUNCH] = after_punch,
 		[STEP_ZERO] = after_zero,
 		[STEP_WRITE_ZEROS] = after_write_zeros,
+		[STEP_SEEK_DATA] = after_seek_data,
+		[STEP_SEEK_HOLE] = after_seek_hole,
 	};
 	assert(request->step < STEP_COUNT);
 	if (result == -EINTR || result == -EAGAIN)

@@ -98,6 +98,35 @@ static enum store_step clear_slice(struct store_request *request)
 	return request->progress == request->length ? STORE_STEP_FINISHED : STORE_STEP_HELD;
 }
 
+static bool is_zero(const uint8_t *bytes, size_t length)
+{
+	return bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0;
+}
+
+/*
+ * A page of zeros counts as one that is not there: the kernel would tell which are (if it may), but not
+ * apart from those it has swapped out.
+ */
+static void find_extent(const struct memory_store *memory, struct store_request *request)
+{
+	uint64_t at = request->offset, end = at + request->length;
+	bool zero = false;
+	if (request->length > SLICE_SIZE)
+		end = at + SLICE_SIZE;
+	while (at < end) {
+		uint64_t next = (at / memory->page_size + 1) * memory->page_size;
+		if (next > end)
+			next = end;
+		bool this_zero = is_zero(memory->bytes + at, (size_t)(next - at));
+		if (at > request->offset && this_zero != zero)
+			break;
+		zero = this_zero;
+		at = next;
+	}
+	request->extent = at - request->offset;
+	request->mapped = !zero;
+}
+
 static enum store_step memory_submit(struct store_request *request)
 {
 	uint8_t *at = memory_of(request->store)->bytes + request->offset;
@@ -111,6 +140,9 @@ static enum store_step memory_submit(struct store_request *request)
 		memcpy(at, store_request_data(request), (size_t)request->length);
 		break;
 	case STORE_FLUSH:
+		break;
+	case STORE_EXTENT:
+		find_extent(memory_of(request->store), request);
 		break;
 	case STORE_DISCARD:
 	case STORE_ZERO:

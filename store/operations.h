@@ -20,17 +20,25 @@ struct store {
 	_Alignas(64) atomic_uint under_way; /* on a cache line of its own: workers share the rest */
 };
 
-enum store_io_kind { STORE_IO_READ, STORE_IO_WRITE, STORE_IO_SYNC, STORE_IO_ALLOCATE };
+enum store_io_kind {
+	STORE_IO_READ,
+	STORE_IO_WRITE,
+	STORE_IO_SYNC,
+	STORE_IO_ALLOCATE,
+	STORE_IO_SEEK
+};
 
 /* One system call on a file. */
 struct store_io {
-	enum store_io_kind kind; /* preadv2, pwritev2, fdatasync, fallocate */
+	enum store_io_kind kind; /* preadv2, pwritev2, fdatasync, fallocate, lseek */
 	int fd;
-	int flags; /* READ, WRITE: RWF_*; ALLOCATE: FALLOC_FL_* */
+	int flags; /* READ, WRITE: RWF_*; ALLOCATE: FALLOC_FL_*; SEEK: SEEK_DATA, SEEK_HOLE */
 	uint64_t offset;
 	uint64_t length; /* READ, WRITE: fits 32 bits */
 	void *buffer;    /* READ, WRITE */
 };
+
+#define STORE_SEEK_MAX (1 << 30)
 
 enum store_step {
 	STORE_STEP_FINISHED, /* request->error is set */
@@ -58,8 +66,8 @@ struct store_operations {
 	/* The system call of the present step. Any thread; NULL in a kind that never says STEP_IO.
 	 */
 	void (*describe)(const struct store_request *request, struct store_io *io);
-	/* The next step after a result (bytes, 0 or -errno; or what was posted). The queue's
-	 * thread. */
+	/* The next step after a result (bytes, of SEEK those from `offset` to what was found, at most
+	 * STORE_SEEK_MAX; 0 or -errno; or what was posted). The queue's thread. */
 	enum store_step (*advance)(struct store_request *request, int result);
 };
 

@@ -87,6 +87,9 @@ bool store_queue_is_mine(struct store_queue *queue);
 /* Makes the descriptor readable though no request is finished. Any thread. */
 void store_queue_ring(struct store_queue *queue);
 
+/* Makes the system call of a request's present step, blocking. Any thread. Returns its result or -errno. */
+int store_execute(const struct store_request *request);
+
 /* Return 0 and the queue, or an errno value. `depth` has been checked. */
 int store_uring_new(unsigned depth, struct store_queue **queue);
 int store_threads_new(struct store_queue **queue);

@@ -157,7 +157,7 @@ uint64_t store_identity(const struct store *store)
 
 static void assert_request(const struct store_info *info, const struct store_request *request)
 {
-	assert(request->op <= STORE_ZERO);
+	assert(request->op <= STORE_EXTENT);
 	assert((request->flags & ~STORE_FUA) == 0);
 	assert(request->done);
 	assert(!request->lent || request->op == STORE_WRITE);
@@ -178,6 +178,10 @@ static void assert_request(const struct store_info *info, const struct store_req
 static void assert_outcome(const struct store_request *request)
 {
 	assert(request->error <= STORE_OK && request->error >= STORE_WRITE_REFUSED);
+	if (request->op != STORE_EXTENT || request->error != STORE_OK)
+		return;
+	assert(request->extent > 0 && request->extent <= request->length);
+	assert(request->extent % request->store->info.block_size == 0);
 }
 
 /* What waits must not depend on bytes that the caller is about to use again. */
@@ -196,7 +200,7 @@ enum store_answer store_submit(
 	bool is_mine = store_queue_is_mine(queue);
 	assert(is_mine);
 	(void)is_mine;
-	if (store->info.read_only && request->op != STORE_READ) {
+	if (store->info.read_only && request->op != STORE_READ && request->op != STORE_EXTENT) {
 		request->error = request->op == STORE_FLUSH ? STORE_OK : STORE_WRITE_REFUSED;
 		request->lent = NULL;
 		return STORE_DONE;

@@ -20,6 +20,7 @@ enum store_op {
 	STORE_FLUSH,   /* all writes completed before are on stable storage; no offset, length */
 	STORE_DISCARD, /* the range then reads as zeros, and gives its space back if possible */
 	STORE_ZERO,    /* the range then reads as zeros, and keeps its space for later writes */
+	STORE_EXTENT,  /* says how the range begins: `extent`, `mapped` */
 };
 
 enum store_error {
@@ -52,6 +53,12 @@ struct store_request {
 	/* Called once, on the queue's thread from store_queue_reap(), never from store_submit(). */
 	void (*done)(struct store_request *request);
 	enum store_error error; /* set when done */
+	/*
+	 * EXTENT, set when done: bytes (whole blocks, 1 block to `length`) from `offset` on that are alike, and whether
+	 * they take space; those that do not read as zeros. What follows may be the same once more.
+	 */
+	uint64_t extent;
+	bool mapped;
 
 	/* The store's own while the request is under way. */
 	struct store *store;

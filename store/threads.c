@@ -43,8 +43,16 @@ static struct queue_threads *threads_of(struct store_queue *queue)
 	return (struct queue_threads *)queue;
 }
 
-/* Makes the system call. Returns its result or -errno. */
-static int execute(const struct store_request *request)
+static ssize_t seek(const struct store_io *io)
+{
+	off_t found = lseek(io->fd, (off_t)io->offset, io->flags);
+	if (found < 0)
+		return -1;
+	off_t distance = found - (off_t)io->offset;
+	return distance < STORE_SEEK_MAX ? distance : STORE_SEEK_MAX;
+}
+
+int store_execute(const struct store_request *request)
 {
 	struct store_io io;
 	request->store->operations->describe(request, &io);
@@ -62,6 +70,9 @@ static int execute(const struct store_request *request)
 		break;
 	case STORE_IO_ALLOCATE:
 		result = fallocate(io.fd, io.flags, (off_t)io.offset, (off_t)io.length);
+		break;
+	case STORE_IO_SEEK:
+		result = seek(&io);
 		break;
 	}
 	return result < 0 ? -errno : (int)result;
@@ -106,7 +117,7 @@ static void *thread_run(void *argument)
 		if (request) {
 			self->busy_on = request->store;
 			pthread_mutex_unlock(&pool->lock);
-			store_queue_post(request, execute(request));
+			store_queue_post(request, store_execute(request));
 			pthread_mutex_lock(&pool->lock);
 			self->busy_on = NULL;
 		} else if (pool->stopping) {

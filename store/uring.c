@@ -26,6 +26,7 @@ struct queue_uring {
 	unsigned in_ring;
 	bool bell_polled;
 	struct request_list waiting; /* those beyond IN_RING_MAX */
+	struct store_queue *helper;  /* threads for what the ring cannot do; NULL: not needed yet */
 	/* Direct reads and writes from here need not pin their pages each time; a bit for each piece of it. */
 	uint8_t *arena;
 	unsigned pieces;
@@ -114,6 +115,8 @@ static bool prepare(struct queue_uring *uring, struct store_request *request)
 	case STORE_IO_ALLOCATE:
 		io_uring_prep_fallocate(sqe, io.fd, io.flags, (off_t)io.offset, (off_t)io.length);
 		break;
+	case STORE_IO_SEEK: /* never comes here */
+		break;
 	}
 	io_uring_sqe_set_data(sqe, request);
 	uring->in_ring++;
@@ -130,9 +133,24 @@ static void poll_bell(struct queue_uring *uring)
 	uring->bell_polled = true;
 }
 
+/* A system call that the ring does not have. Its result comes through our own mailbox. */
+static void start_elsewhere(struct queue_uring *uring, struct store_request *request)
+{
+	if (!uring->helper)
+		(void)store_threads_new(&uring->helper);
+	if (uring->helper)
+		uring->helper->operations->start(uring->helper, request);
+	else /* rare on both counts: late is better than never */
+		store_queue_post(request, store_execute(request));
+}
+
 static void uring_start(struct store_queue *queue, struct store_request *request)
 {
 	struct queue_uring *uring = uring_of(queue);
+	if (request->op == STORE_EXTENT) {
+		start_elsewhere(uring, request);
+		return;
+	}
 	if (uring->waiting.first || !prepare(uring, request))
 		request_list_append(&uring->waiting, request);
 }
@@ -149,6 +167,8 @@ static void uring_flush(struct store_queue *queue)
 		request_list_take(&uring->waiting);
 	}
 	hand_over(uring);
+	if (uring->helper)
+		uring->helper->operations->flush(uring->helper);
 }
 
 static unsigned uring_reap(struct store_queue *queue, unsigned most)
@@ -185,6 +205,8 @@ static void uring_use_buffers(struct store_queue *queue, void *arena, size_t siz
 static void uring_free(struct store_queue *queue)
 {
 	struct queue_uring *uring = uring_of(queue);
+	if (uring->helper)
+		uring->helper->operations->free(uring->helper);
 	io_uring_queue_exit(&uring->ring);
 	store_queue_dismantle(queue);
 	free(uring);

@@ -137,6 +137,9 @@ bool write_same_parse(struct scsi_task *task);
 bool unmap_parse(struct scsi_task *task);
 enum task_step write_same_step(struct scsi_task *task);
 enum task_step unmap_step(struct scsi_task *task);
+/* lba_status.c */
+bool lba_status_parse(struct scsi_task *task);
+enum task_step lba_status_step(struct scsi_task *task);
 /* unit.c and capacity.c */
 bool read_capacity_10_parse(struct scsi_task *task);
 enum task_step test_unit_ready_step(struct scsi_task *task);

@@ -416,7 +416,7 @@ static const struct breach {
 	bool direct;
 } breaches[] = {
 	{ STORE_WRITE, 0, 512, 512, 0, false, false },
-	{ STORE_ZERO + 1, 0, 512, 512, 0, false, false },
+	{ STORE_EXTENT + 1, 0, 512, 512, 0, false, false },
 	{ STORE_WRITE, 2, 512, 512, 0, false, false },
 	{ STORE_WRITE, 0, 512, 0, 0, false, false },
 	{ STORE_DISCARD, 0, 512, 0, 0, false, false },

@@ -21,13 +21,13 @@ enum { POSTED_RUN, POSTED_FINISHED }; /* what a held request comes back for */
 
 #define OP(op)  (1u << (op))
 #define CHANGES (OP(STORE_WRITE) | OP(STORE_DISCARD) | OP(STORE_ZERO))
-#define ALL     (CHANGES | OP(STORE_READ) | OP(STORE_FLUSH))
+#define ALL     (CHANGES | OP(STORE_READ) | OP(STORE_FLUSH) | OP(STORE_EXTENT))
 
 /* What is in force. */
 struct orders {
-	unsigned stalled;                       /* OP() bits */
-	uint64_t delay_ms;                      /* 0 = none */
-	enum store_error error[STORE_ZERO + 1]; /* by op */
+	unsigned stalled;                         /* OP() bits */
+	uint64_t delay_ms;                        /* 0 = none */
+	enum store_error error[STORE_EXTENT + 1]; /* by op */
 };
 
 struct held {
@@ -92,7 +92,7 @@ static void take_word(struct orders *orders, const char *text)
 		if (strcmp(words[i].word, text) != 0)
 			continue;
 		orders->stalled |= words[i].stalled;
-		for (unsigned op = 0; op <= STORE_ZERO; op++)
+		for (unsigned op = 0; op <= STORE_EXTENT; op++)
 			if (words[i].failing & OP(op))
 				orders->error[op] = words[i].error;
 		return;
@@ -248,6 +248,8 @@ static void inner_done(struct store_request *request)
 {
 	struct inner_request *inner = (struct inner_request *)request;
 	inner->outer->error = request->error;
+	inner->outer->extent = request->extent;
+	inner->outer->mapped = request->mapped;
 	store_queue_post(inner->outer, POSTED_FINISHED);
 	free(inner);
 }
@@ -272,6 +274,8 @@ static enum store_step run(struct store_request *request, const struct orders *o
 	if (store_submit(fault->inner, request->queue, &inner->request) == STORE_PENDING)
 		return STORE_STEP_HELD;
 	request->error = inner->request.error;
+	request->extent = inner->request.extent;
+	request->mapped = inner->request.mapped;
 	free(inner);
 	return STORE_STEP_FINISHED;
 }

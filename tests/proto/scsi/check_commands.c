@@ -43,6 +43,7 @@ static const struct {
 	{ 0x91, NEITHER, 16, false },
 	{ 0x93, NEITHER, 16, false },
 	{ 0x9e, 0x10, 16, false },
+	{ 0x9e, 0x12, 16, true },
 	{ 0xa0, NEITHER, 12, false },
 	{ 0xa3, 0x0c, 12, false },
 	{ 0xa8, NEITHER, 12, false },

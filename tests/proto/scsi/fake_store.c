@@ -59,6 +59,26 @@ static void check_contract(const struct store *store, const struct store_request
 		(uintptr_t)request->buffer % BUFFER_ALIGNMENT == 0);
 }
 
+static bool block_is_zero(const struct store *store, uint64_t offset)
+{
+	static const uint8_t zeros[4096];
+
+	return memcmp(store->bytes + offset, zeros, store->info.block_size) == 0;
+}
+
+/* A block of zeros is one that is not there. */
+static void find_extent(const struct store *store, struct store_request *request)
+{
+	uint64_t most = store->extent_max ? store->extent_max : UINT64_MAX;
+
+	request->mapped = !block_is_zero(store, request->offset);
+	request->extent = 0;
+	do
+		request->extent += store->info.block_size;
+	while (request->extent < request->length && request->extent < most &&
+		block_is_zero(store, request->offset + request->extent) == !request->mapped);
+}
+
 static void perform(struct store *store, struct store_request *request)
 {
 	request->error = STORE_OK;
@@ -81,6 +101,9 @@ static void perform(struct store *store, struct store_request *request)
 	case STORE_DISCARD:
 	case STORE_ZERO:
 		memset(store->bytes + request->offset, 0, request->length);
+		break;
+	case STORE_EXTENT:
+		find_extent(store, request);
 		break;
 	case STORE_FLUSH:
 		break;
