@@ -3,6 +3,7 @@
 what did not change notice nothing. [SCSI-21 SCSI-20 ASY-02 SCSI-02]
 """
 import os
+import random
 import re
 import struct
 import sys
@@ -185,6 +186,58 @@ def a_rebuild_that_fails(daemon, tap, stays, changes):
     tap.equal((attempt(daemon, CHANGES), told()[1][0]["State"]), (0, "ok"), "until a reload that can")
 
 
+def every_nexus(daemon, tap, stays):
+    """What a reload changes of a LUN is told once on each nexus of it, and on no other."""
+    def shape(second, third=False):
+        return targets(stays, portcullis.target(CHANGES, luns=(lun("changes", "4M"), lun("second", second)) +
+                                                ((lun("third", "1M"),) if third else ())))
+
+    def senses(session, number):
+        status, _, sense = session.scsi([0], lun=number)
+        return (sense[2] & 15, sense[12], sense[13]) if status else None
+    reload(daemon, shape("8M"))
+    nexuses = [initiator.Session(*daemon.portals[0], target=CHANGES, name="%s-%d" % (HOST, number // 2)).login()
+               for number in range(12)]
+    for one in nexuses:
+        one.ready()
+        one.scsi([0], lun=1)
+        tag = one.send_write10(0, b"w" * 4096)  # its answer comes in the middle
+        one.pending_tag = tag
+    line = reload(daemon, shape("16M"))
+    tap.ok("changed=1" in line and "failed=0" in line, "a LUN grows under %d nexuses with commands" % len(nexuses), line)
+    tap.equal([one.finish(one.pending_tag)[0] for one in nexuses], [0] * len(nexuses), "whose commands end well")
+    tap.equal([senses(one, 0) for one in nexuses], [None] * len(nexuses), "the LUN beside it says nothing")
+    tap.equal([senses(one, 1) for one in nexuses], [(6, 0x2a, 0x09)] * len(nexuses), "the LUN says 2A/09 on every nexus")
+    tap.equal([senses(one, 1) for one in nexuses], [None] * len(nexuses), "once")
+    tap.equal([capacity(one, 1) for one in nexuses], [16 * 2048] * len(nexuses), "and shows its size")
+    reload(daemon, shape("16M", True))
+    tap.equal([senses(one, 0) for one in nexuses], [(6, 0x3f, 0x0e)] * len(nexuses), "a new LUN is 3F/0E on every nexus")
+    tap.equal([luns(one) for one in nexuses], [[0, 1, 2]] * len(nexuses), "and is reported")
+    for one in nexuses:
+        one.close()
+
+
+def a_long_row(daemon, tap, stays):
+    """One reload after the other, each some other shape; what is served is what the last file says."""
+    luck, wrong = random.Random(5), []
+    names = ["iqn.2026-11.test:row-%d" % number for number in range(6)]
+    for turn in range(40):
+        chosen = {name: (luck.choice(["none", "chap", "auto"]), luck.randrange(1, 4)) for name in names if luck.random() < 0.6}
+        line = reload(daemon, targets(stays, *(portcullis.target(name, authentication=policy, luns=[
+            lun("%s-%d" % (name[-1], number), "%dM" % (1 + turn // 8)) for number in range(count)])
+            for name, (policy, count) in chosen.items())))
+        if luck.random() < 0.5:
+            continue  # the next one comes while initiators are still where they were
+        rows = {row["TargetName"]: (row["Authentication"], len(row["Luns"]), row["State"])
+                for row in daemon.control("ListTargets", {})[2]["Targets"] if row["TargetName"] != STAYS}
+        wanted = {name: shape + ("ok",) for name, shape in chosen.items()}
+        logins = {name: attempt(daemon, name) for name in names}
+        expected = {name: 0x0203 if name not in chosen else 0x0201 if chosen[name][0] == "chap" else 0 for name in names}
+        if rows != wanted or logins != expected or "failed=0" not in line + "failed=0" * ("as they were" in line):
+            wrong.append((line, rows, wanted, logins, expected))
+    tap.equal(wrong, [], "a row of reloads under I/O, each as its file says")
+
+
 def stop_in_a_reload(tap):
     """A reload that waits for the last commands of what it takes out is brought to its end."""
     stays = portcullis.target(STAYS, luns=(lun("stays"),))
@@ -225,6 +278,8 @@ def main():
         policy_changes(daemon, tap, stays)
         coming_and_going(daemon, tap, stays, portcullis.target(CHANGES, luns=(lun("changes", "4M"),)))
         a_rebuild_that_fails(daemon, tap, stays, portcullis.target(CHANGES, luns=(lun("changes", "4M"),)))
+        every_nexus(daemon, tap, stays)
+        a_long_row(daemon, tap, stays)
         busy.done.set()
         busy.join()
         tap.ok(busy.failure is None and busy.count > 10, "the target that stayed noticed nothing in %d writes" % busy.count, busy.failure)
