@@ -65,7 +65,8 @@ struct config {
 	char *file; /* where it was read from */
 	struct config_gateway gateway;
 	char *state_directory;
-	unsigned workers; /* 0 = one per CPU */
+	unsigned workers;   /* 0 = one per CPU */
+	unsigned busy_poll; /* microseconds; 0 = no */
 	struct config_portal *portals;
 	size_t portal_count;
 	struct config_control control;

@@ -127,6 +127,7 @@ static const struct key root_keys[] = {
 	{ "state_directory", VALUE_STRING, MEMBER(struct config, state_directory),
 		.text = "/var/lib/portcullis", .convert = value_path, .expected = ABSOLUTE_PATH },
 	{ "workers", VALUE_NUMBER, MEMBER(struct config, workers), .least = 0, .most = 256 },
+	{ "busy_poll", VALUE_NUMBER, MEMBER(struct config, busy_poll), .least = 0, .most = 10000 },
 	{ "portals", VALUE_LIST, MEMBER(struct config, portals), .number = 1,
 		.count_offset = offsetof(struct config, portal_count), .least = 1, .most = 64,
 		.section = &portal_section },

@@ -21,7 +21,7 @@
  * Small PDUs must not wait for the peer's acknowledgements; a dead peer must be noticed. On Linux an
  * accepted socket has what its listener was given, which spares each login five calls.
  */
-static void prepare_connections(int fd)
+static void prepare_connections(int fd, unsigned busy_poll)
 {
 	const int on = 1, idle = 60, interval = 15, count = 4;
 
@@ -30,9 +30,14 @@ static void prepare_connections(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+	if (busy_poll && setsockopt(fd, SOL_SOCKET, SO_BUSY_POLL, &busy_poll, sizeof(busy_poll)))
+		log_info("busy_poll: workers spin, but the kernel does not poll devices for them: "
+			 "%s",
+			strerror(errno));
 }
 
-static int portal_open(struct portal *portal, const struct config_portal *wanted)
+static int portal_open(
+	struct portal *portal, const struct config_portal *wanted, unsigned busy_poll)
 {
 	const int on = 1;
 	socklen_t length = address_parse(wanted->address, wanted->port, &portal->address);
@@ -43,7 +48,7 @@ static int portal_open(struct portal *portal, const struct config_portal *wanted
 	if (portal->fd < 0)
 		return -1;
 	setsockopt(portal->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	prepare_connections(portal->fd);
+	prepare_connections(portal->fd, busy_poll);
 	if (portal->address.ss_family == AF_INET6)
 		setsockopt(portal->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (bind(portal->fd, (struct sockaddr *)&portal->address, length) < 0 ||
@@ -62,7 +67,7 @@ struct portal *portals_open(const struct config *config, char error[CONFIG_ERROR
 		return NULL;
 	}
 	for (size_t i = 0; i < config->portal_count; i++) {
-		if (portal_open(&portals[i], &config->portals[i]) == 0)
+		if (portal_open(&portals[i], &config->portals[i], config->busy_poll) == 0)
 			continue;
 		snprintf(error, CONFIG_ERROR_SIZE, "cannot listen on portal %s port %u: %s",
 			config->portals[i].address, config->portals[i].port, strerror(errno));

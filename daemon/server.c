@@ -262,7 +262,7 @@ static int server_build(struct server *server, char error[CONFIG_ERROR_SIZE])
 	server->portals = portals_open(config, error);
 	if (!server->portals)
 		return -1;
-	server->workers = workers_new(config->workers, server->registry, server->mailbox,
+	server->workers = workers_new(config->workers, config->busy_poll, server->registry, server->mailbox,
 		server->portals, config->portal_count, error, CONFIG_ERROR_SIZE);
 	if (!server->workers)
 		return -1;

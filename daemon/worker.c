@@ -130,12 +130,32 @@ static void worker_settle_stats(struct worker *worker)
 		stats_settle(worker->stats, clock_nanoseconds());
 }
 
-/* Whether there is more to do before the next wait. */
+/*
+ * Busy polling: whether to look again instead of going to sleep. That pays while the next thing to do comes within
+ * `busy_poll` of the last; each that comes later halves the time that is spent, one that comes in time restores it.
+ */
+static bool worker_spins(struct worker *worker, bool served)
+{
+	uint64_t most = worker->workers->busy_poll;
+
+	if (most == 0)
+		return false;
+	uint64_t now = clock_nanoseconds(), since = now - worker->served_at;
+	if (served) {
+		worker->spin = since <= most ? most : worker->spin / 2;
+		worker->served_at = now;
+		since = 0;
+	}
+	return since < worker->spin;
+}
+
+/* Whether not to wait for events after it: there is more to do, or there will be soon. */
 static bool worker_turn(struct worker *worker)
 {
 	uint64_t now = clock_now();
-	bool more = store_queue_reap(worker->engine.queue, COMPLETIONS_PER_TURN) ==
-		    COMPLETIONS_PER_TURN;
+	unsigned reaped = store_queue_reap(worker->engine.queue, COMPLETIONS_PER_TURN);
+	bool served = reaped > 0 || !TAILQ_EMPTY(&worker->dirty);
+	bool more = reaped == COMPLETIONS_PER_TURN;
 
 	more = closing_step(worker, now) || more;
 	store_queue_flush(worker->engine.queue);
@@ -149,7 +169,7 @@ static bool worker_turn(struct worker *worker)
 	}
 	worker_settle_stats(worker);
 	store_queue_flush(worker->engine.queue);
-	return more;
+	return worker_spins(worker, served) || more;
 }
 
 /* --- beginning and end --- */
@@ -275,8 +295,9 @@ static bool workers_join(struct workers *workers)
 	return true;
 }
 
-struct workers *workers_new(unsigned count, struct registry *registry, struct mailbox *main,
-	const struct portal *portals, size_t portal_count, char *error, size_t error_size)
+struct workers *workers_new(unsigned count, unsigned busy_poll, struct registry *registry,
+	struct mailbox *main, const struct portal *portals, size_t portal_count, char *error,
+	size_t error_size)
 {
 	struct workers *workers = calloc(1, sizeof(*workers));
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -293,6 +314,7 @@ struct workers *workers_new(unsigned count, struct registry *registry, struct ma
 		free(workers);
 		return NULL;
 	}
+	workers->busy_poll = (uint64_t)busy_poll * 1000;
 	workers->registry = registry;
 	workers->main = main;
 	workers->portals = portals;

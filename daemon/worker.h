@@ -55,8 +55,10 @@ struct worker {
 	uint64_t entered; /* logins that have named a target so far */
 	bool failed;      /* could not be set up */
 	bool stop;
-	bool idle;     /* at its end: the store had returned all commands */
-	bool draining; /* the daemon is going down: no new connection is begun */
+	uint64_t spin;      /* busy polling: for how long now, ns, at most workers->busy_poll */
+	uint64_t served_at; /* when it last had something to do, ns */
+	bool idle;          /* at its end: the store had returned all commands */
+	bool draining;      /* the daemon is going down: no new connection is begun */
 
 	struct connection_list connections; /* all, the shut and busy ones too */
 	struct connection_list dirty;       /* with output, a deadline or a phase to look at */
@@ -74,16 +76,19 @@ struct workers {
 	pthread_barrier_t
 		barrier; /* of all workers and the main thread: at the beginning and at the end */
 	bool failed;
+	uint64_t busy_poll; /* ns; 0 = no */
 	struct worker *all;
 	unsigned count;
 };
 
 /*
- * Starts `count` workers (0 = one per CPU), each accepting from all `portals`. NULL with one line in `error`. All that
- * is passed is borrowed until workers_free(); the listening sockets do not block.
+ * Starts `count` workers (0 = one per CPU), each accepting from all `portals`, that spin for up to `busy_poll` us before
+ * they sleep. NULL with one line in `error`. All that is passed is borrowed until workers_free(); the listening sockets
+ * do not block.
  */
-struct workers *workers_new(unsigned count, struct registry *registry, struct mailbox *main,
-	const struct portal *portals, size_t portal_count, char *error, size_t error_size);
+struct workers *workers_new(unsigned count, unsigned busy_poll, struct registry *registry,
+	struct mailbox *main, const struct portal *portals, size_t portal_count, char *error,
+	size_t error_size);
 /*
  * Stops and joins them; connections still there are dropped. 0, or -1 if the store has not returned all commands:
  * then nothing that they use may be freed before the process ends. NULL is fine.

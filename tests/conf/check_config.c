@@ -18,7 +18,7 @@ static const char everything[] =
 	"gateway = { partition = \"aws-cn\"; region = \"cn-north-1\"; account = \"999988887777\"; "
 	"id = \"sgw-DEADBEEF\"; };\n"
 	"state_directory = \"/srv/state\";\n"
-	"workers = 8;\n"
+	"workers = 8; busy_poll = 10000;\n"
 	"portals = ( { address = \"10.0.0.1\"; port = 860; group = 7; },\n"
 	"            { address = \"2001:DB8:0:0::1\"; port = 0; group = 65535; } );\n"
 	"control = { socket = \"/run/a.sock\"; group = \"storage\"; listen = \"127.0.0.1:8260\";\n"
@@ -51,6 +51,7 @@ START_TEST(every_value_arrives)
 	ck_assert_str_eq(config->gateway.id, "sgw-DEADBEEF");
 	ck_assert_str_eq(config->state_directory, "/srv/state");
 	ck_assert_uint_eq(config->workers, 8);
+	ck_assert_uint_eq(config->busy_poll, 10000);
 	ck_assert_uint_eq(config->portal_count, 2);
 	ck_assert_str_eq(config->portals[0].address, "10.0.0.1");
 	ck_assert_uint_eq(config->portals[0].port, 860);
@@ -104,6 +105,7 @@ START_TEST(what_is_left_out_has_its_default)
 	ck_assert_str_eq(config->gateway.id, "sgw-12A3456B");
 	ck_assert_str_eq(config->state_directory, "/var/lib/portcullis");
 	ck_assert_uint_eq(config->workers, 0);
+	ck_assert_uint_eq(config->busy_poll, 0);
 	ck_assert_uint_eq(config->portal_count, 1);
 	ck_assert_str_eq(config->portals[0].address, "0.0.0.0");
 	ck_assert_uint_eq(config->portals[0].port, 3260);
@@ -257,7 +259,7 @@ static const struct {
 	{ DISKS "worker = 1;", "2: unknown key \"worker\", did you mean \"workers\"?" },
 	{ DISKS "colour = 1;",
 		"2: unknown key \"colour\", expected one of gateway, state_directory, workers, "
-		"portals, control, targets" },
+		"busy_poll, portals, control, targets" },
 	{ DISKS "portals = (\n{ adress = \"::\"; } );",
 		"3: unknown key \"adress\" in portals[0], did you mean \"address\"?" },
 	{ "targets = ( " DISK ",\n{ name = \"a\"; luns = ( { },\n{ blocksize = 512; } ); } );",
@@ -288,6 +290,7 @@ static const struct {
 	{ DISKS "workers = \"2\";", "2: workers is a string, expected a number from 0 to 256" },
 	{ DISKS "workers = 2.0;",
 		"2: workers is a number with a fraction, expected a number from 0 to 256" },
+	{ DISKS "busy_poll = 10001;", "2: busy_poll is 10001, expected a number from 0 to 10000" },
 	{ DISKS "workers = true;", "2: workers is a boolean, expected a number from 0 to 256" },
 	{ DISKS "state_directory = 1;",
 		"2: state_directory is a number, expected an absolute path" },

@@ -29,6 +29,7 @@ static const struct {
 	{ ONE, ONE, 0, "" },
 	{ ONE, "workers = 0; " ONE, 0, "" },
 	{ ONE, "workers = 4; " ONE, 1, "workers: 0 -> 4\n" },
+	{ ONE, "busy_poll = 50; " ONE, 1, "busy_poll: 0 -> 50\n" },
 	{ ONE, "state_directory = \"/s\"; " ONE, 1,
 		"state_directory: /var/lib/portcullis -> /s\n" },
 	{ ONE, "control = { listen = \"127.0.0.1:1\"; }; " ONE, 1,

@@ -77,3 +77,5 @@ tests_daemon_check_parts_SOURCES = tests/daemon/check_parts.c
 tests_daemon_check_parts_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
 tests_daemon_check_parts_CFLAGS = $(TEST_CFLAGS)
 tests_daemon_check_parts_LDADD = $(CONTROL_TEST_LIBS)
+dist_check_SCRIPTS += tests/daemon/test_busy_poll.py
+TESTS += tests/daemon/test_busy_poll.py
