@@ -10,8 +10,8 @@ TESTS += tests/daemon/test_cases.py tests/daemon/test_control.py tests/daemon/te
 dist_check_SCRIPTS += tests/daemon/test_metrics.py tests/daemon/test_drain.py tests/daemon/test_parallel.py tests/daemon/test_hostile.py
 TESTS += tests/daemon/test_metrics.py tests/daemon/test_drain.py tests/daemon/test_parallel.py tests/daemon/test_hostile.py
 
-dist_check_SCRIPTS += tests/daemon/test_volume.py
-TESTS += tests/daemon/test_volume.py
+dist_check_SCRIPTS += tests/daemon/test_volume.py tests/daemon/test_members.py tests/daemon/test_operations.py
+TESTS += tests/daemon/test_volume.py tests/daemon/test_members.py tests/daemon/test_operations.py
 
 if HAVE_CHECK
 CONTROL_TESTS = tests/daemon/check_api tests/daemon/check_api_rotation tests/daemon/check_api_input tests/daemon/check_api_volume \
