@@ -262,8 +262,8 @@ static int server_build(struct server *server, char error[CONFIG_ERROR_SIZE])
 	server->portals = portals_open(config, error);
 	if (!server->portals)
 		return -1;
-	server->workers = workers_new(config->workers, config->busy_poll, server->registry, server->mailbox,
-		server->portals, config->portal_count, error, CONFIG_ERROR_SIZE);
+	server->workers = workers_new(config->workers, config->busy_poll, server->registry,
+		server->mailbox, server->portals, config->portal_count, error, CONFIG_ERROR_SIZE);
 	if (!server->workers)
 		return -1;
 	server->gate = gate_new(server->state, server->workers);
