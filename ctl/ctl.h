@@ -32,6 +32,9 @@ enum ctl_option {
 	OPTION_READ_ONLY,
 	OPTION_AUTHENTICATION,
 	OPTION_FORCE,
+	OPTION_LONG,
+	OPTION_INTERVAL,
+	OPTION_COUNTED, /* --count */
 	OPTION_TIMEOUT,
 	OPTION_SECRET,        /* refused with a reason: argv is public */
 	OPTION_TARGET_SECRET, /* likewise */
@@ -50,7 +53,9 @@ enum ctl_argument {
 	ARGUMENT_SIZE,       /* SizeInBytes, of "512M" or bytes */
 	ARGUMENT_ON_OFF,     /* ReadOnly */
 	ARGUMENT_FILE,       /* Configuration: the text of a file */
-	ARGUMENT_VERB,       /* a word of a verb; no member */
+	ARGUMENT_SESSION,    /* a session's number, or an initiator */
+	ARGUMENT_ISID,
+	ARGUMENT_VERB, /* a word of a verb; no member */
 	ARGUMENT_KINDS,
 };
 
@@ -86,6 +91,8 @@ struct ctl_verb {
 	const char *list; /* the reply's member to print as a table; NULL: print `done` */
 	const struct print_column *columns;
 	size_t column_count;
+	const struct print_column *long_columns; /* with --long, a line each */
+	size_t long_count;
 	const char *empty;       /* instead of a table without rows */
 	const char *text_member; /* the reply's member to print as it is */
 	const char *done;        /* printed after the first argument, or "INITIATOR on TARGET: " */
@@ -130,8 +137,11 @@ const struct ctl_verb *ctl_find_verb(const char *const *words, size_t count, siz
 int ctl_parse(int argc, char **argv, struct ctl_command *command);
 /* Prints the help of `verb`, or of the whole program for NULL, to stdout. */
 void ctl_help(const struct ctl_verb *verb);
-/* `help VERB`. */
+/* What verbs run that are more than one request and its answer. */
 enum ctl_exit ctl_help_run(const struct ctl_command *command);
+enum ctl_exit ctl_close_session_run(const struct ctl_command *command);
+enum ctl_exit ctl_statistics_run(const struct ctl_command *command);
+enum ctl_exit ctl_watch_run(const struct ctl_command *command);
 /* One line on stderr, after the program's name. */
 void ctl_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Asks the daemon and prints. Returns the exit code. */

@@ -24,6 +24,9 @@ static const char *const argument_texts[ARGUMENT_KINDS] = {
 	[ARGUMENT_SIZE] = "bytes, or 512M, 8G",
 	[ARGUMENT_ON_OFF] = "\"on\" or \"off\"",
 	[ARGUMENT_FILE] = "a configuration file; without it, the daemon's own",
+	[ARGUMENT_SESSION] =
+		"the session's number, as list-sessions shows it; or the initiator's IQN",
+	[ARGUMENT_ISID] = "which of the initiator's sessions, as list-sessions --long shows it",
 	[ARGUMENT_VERB] = "one of the verbs above all; without it, all of them",
 };
 

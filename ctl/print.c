@@ -15,6 +15,7 @@
 /* Four characters an input byte, as text_escape() may need, and the NUL. */
 #define ESCAPED_SIZE(length) (4 * (length) + 1)
 #define COLUMN_GAP           2
+#define MEMBERS_SIZE         512 /* of a session's negotiated keys, and to spare */
 
 char *print_bytes(uint64_t bytes, char out[PRINT_NUMBER_SIZE])
 {
@@ -51,6 +52,23 @@ char *print_age(uint64_t seconds, char out[PRINT_NUMBER_SIZE])
 	return out;
 }
 
+char *print_time(uint64_t nanoseconds, char out[PRINT_NUMBER_SIZE])
+{
+	static const struct {
+		double nanoseconds;
+		const char *name;
+	} units[] = { { 1e3, "us" }, { 1e6, "ms" }, { 1e9, "s" } };
+	size_t unit = 0;
+
+	/* From 999.95 on one decimal would read "1000.0". */
+	while (unit + 1 < sizeof(units) / sizeof(units[0]) &&
+		(double)nanoseconds >= 999.95 * units[unit].nanoseconds)
+		unit++;
+	snprintf(out, PRINT_NUMBER_SIZE, "%.1f %s", (double)nanoseconds / units[unit].nanoseconds,
+		units[unit].name);
+	return out;
+}
+
 /* A copy in secret memory, like all cells. NULL when out of memory. */
 static char *copy(const char *text)
 {
@@ -70,11 +88,37 @@ static char *cell_text(const json_t *value)
 		   : NULL;
 }
 
+/* "Name=value" of each member of the daemon's own objects, in their order. */
+static char *cell_members(const json_t *object)
+{
+	char text[MEMBERS_SIZE] = "";
+	const char *name;
+	json_t *value;
+	size_t length = 0;
+	/* jansson's macro asks for an object that is not const, and changes nothing. */
+	json_t *all = (json_t *)(uintptr_t)object;
+
+	json_object_foreach(all, name, value)
+	{
+		const char *word = json_is_string(value)    ? json_string_value(value)
+				   : json_is_boolean(value) ? (json_is_true(value) ? "Yes" : "No")
+							    : NULL;
+		if (length < sizeof(text) && word)
+			length += (size_t)snprintf(
+				text + length, sizeof(text) - length, " %s=%s", name, word);
+		else if (length < sizeof(text))
+			length += (size_t)snprintf(text + length, sizeof(text) - length,
+				" %s=%" JSON_INTEGER_FORMAT, name, json_integer_value(value));
+	}
+	char escaped[ESCAPED_SIZE(MEMBERS_SIZE)];
+	return copy(text_escape(escaped, sizeof(escaped), text + 1, strlen(text + 1)));
+}
+
 /* Numbers stand to the right of their column. */
 static bool is_number(enum print_kind kind)
 {
 	return kind == PRINT_COUNT || kind == PRINT_BYTES || kind == PRINT_AGE ||
-	       kind == PRINT_LENGTH;
+	       kind == PRINT_LENGTH || kind == PRINT_TIME;
 }
 
 static char *cell_number(const json_t *value, enum print_kind kind)
@@ -88,6 +132,8 @@ static char *cell_number(const json_t *value, enum print_kind kind)
 		return copy(print_bytes(number, out));
 	if (kind == PRINT_AGE)
 		return copy(print_age(number, out));
+	if (kind == PRINT_TIME)
+		return copy(print_time(number, out));
 	if (kind == PRINT_LENGTH)
 		number = json_array_size(value);
 	snprintf(out, sizeof(out), "%" PRIu64, number);
@@ -107,26 +153,29 @@ static char *cell_new(const json_t *row, const struct print_column *column, bool
 		return copy(json_is_true(value) ? "yes" : "no");
 	if (is_number(column->kind) && (json_is_number(value) || json_is_array(value)))
 		return cell_number(value, column->kind);
+	if (column->kind == PRINT_MEMBERS && json_object_size(value) > 0)
+		return cell_members(value);
 	if (json_is_string(value) && json_string_length(value) > 0)
 		return cell_text(value);
 	return copy("-");
 }
 
-static void put_cell(const char *text, size_t width, bool right, bool last)
+static void put_cell(FILE *out, const char *text, size_t width, bool right, bool last)
 {
 	int pad = (int)(width - strlen(text));
 
 	if (right)
-		printf("%*s%s", pad, "", text);
+		fprintf(out, "%*s%s", pad, "", text);
 	else
-		printf("%s%*s", text, last ? 0 : pad, "");
-	printf("%*s", last ? 0 : COLUMN_GAP, "");
+		fprintf(out, "%s%*s", text, last ? 0 : pad, "");
+	fprintf(out, "%*s", last ? 0 : COLUMN_GAP, "");
 	if (last)
-		putchar('\n');
+		fputc('\n', out);
 }
 
 /* The titles, then the cells, each column as wide as its widest. */
-static void put_rows(char **cells, size_t rows, const struct print_column *columns, size_t count)
+static void put_rows(
+	FILE *out, char **cells, size_t rows, const struct print_column *columns, size_t count)
 {
 	size_t width[PRINT_COLUMN_MAX];
 
@@ -138,34 +187,67 @@ static void put_rows(char **cells, size_t rows, const struct print_column *colum
 		}
 	}
 	for (size_t c = 0; c < count; c++)
-		put_cell(columns[c].title, width[c], is_number(columns[c].kind), c + 1 == count);
+		put_cell(out, columns[c].title, width[c], is_number(columns[c].kind),
+			c + 1 == count);
 	for (size_t i = 0; i < rows * count; i++) {
 		size_t c = i % count;
-		put_cell(cells[i], width[c], is_number(columns[c].kind), c + 1 == count);
+		put_cell(out, cells[i], width[c], is_number(columns[c].kind), c + 1 == count);
 	}
 }
 
-int print_table(const json_t *rows, const struct print_column *columns, size_t column_count,
+static void cells_free(char **cells, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		secret_free(cells[i]);
+	secret_free(cells);
+}
+
+/* All cells, row by row; NULL when out of memory. */
+static char **cells_new(const json_t *rows, const struct print_column *columns, size_t column_count,
 	bool show_secrets)
 {
 	assert(column_count > 0 && column_count <= PRINT_COLUMN_MAX);
-	size_t row_count = json_array_size(rows);
-	size_t total = row_count * column_count;
-	char **cells = secret_malloc((total ? total : 1) * sizeof(*cells));
+	size_t total = json_array_size(rows) * column_count;
+	char **cells = secret_malloc((total + 1) * sizeof(*cells));
+
+	for (size_t made = 0; cells && made < total; made++) {
+		const json_t *row = json_array_get(rows, made / column_count);
+		cells[made] = cell_new(row, &columns[made % column_count], show_secrets);
+		if (!cells[made]) {
+			cells_free(cells, made);
+			return NULL;
+		}
+	}
+	return cells;
+}
+
+int print_table(FILE *out, const json_t *rows, const struct print_column *columns,
+	size_t column_count, bool show_secrets)
+{
+	char **cells = cells_new(rows, columns, column_count, show_secrets);
+	if (!cells)
+		return -1;
+	put_rows(out, cells, json_array_size(rows), columns, column_count);
+	cells_free(cells, json_array_size(rows) * column_count);
+	return 0;
+}
+
+int print_records(FILE *out, const json_t *rows, const struct print_column *columns,
+	size_t column_count, bool show_secrets)
+{
+	char **cells = cells_new(rows, columns, column_count, show_secrets);
+	size_t width = 0, total = json_array_size(rows) * column_count;
 	if (!cells)
 		return -1;
 
-	size_t made = 0;
-	for (; made < total; made++) {
-		const json_t *row = json_array_get(rows, made / column_count);
-		cells[made] = cell_new(row, &columns[made % column_count], show_secrets);
-		if (!cells[made])
-			break;
+	for (size_t c = 0; c < column_count; c++)
+		width = strlen(columns[c].title) > width ? strlen(columns[c].title) : width;
+	for (size_t i = 0; i < total; i++) {
+		size_t c = i % column_count;
+		if (c == 0 && i > 0)
+			fputc('\n', out);
+		fprintf(out, "%-*s%s\n", (int)width + COLUMN_GAP, columns[c].title, cells[i]);
 	}
-	if (made == total)
-		put_rows(cells, row_count, columns, column_count);
-	for (size_t i = 0; i < made; i++)
-		secret_free(cells[i]);
-	secret_free(cells);
-	return made == total ? 0 : -1;
+	cells_free(cells, total);
+	return 0;
 }

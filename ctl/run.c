@@ -122,8 +122,11 @@ static enum ctl_exit print_reply(const struct ctl_command *command, const struct
 		return CTL_UNREACHABLE;
 	} else if (json_array_size(list) == 0) {
 		puts(verb->empty);
-	} else if (print_table(list, verb->columns, verb->column_count,
-			   ctl_given(command, OPTION_SHOW_SECRETS)) != 0) {
+	} else if ((ctl_given(command, OPTION_LONG)
+				   ? print_records(stdout, list, verb->long_columns,
+					     verb->long_count, false)
+				   : print_table(stdout, list, verb->columns, verb->column_count,
+					     ctl_given(command, OPTION_SHOW_SECRETS))) != 0) {
 		ctl_complain("out of memory");
 		return CTL_UNREACHABLE;
 	}

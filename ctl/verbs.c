@@ -31,9 +31,10 @@ static const struct print_column target_columns[] = {
 	{ "ARN", "TargetARN", PRINT_TEXT },
 };
 
-/* Members of our own ListSessions; what else it tells (ISID, digests, worker) is for --json. */
+/* Members of our own ListSessions. */
 static const struct print_column session_columns[] = {
 	{ "TARGET", "TargetName", PRINT_TEXT },
+	{ "SESSION", "TSIH", PRINT_COUNT },
 	{ "INITIATOR", "InitiatorName", PRINT_TEXT },
 	{ "ADDRESS", "Address", PRINT_TEXT },
 	{ "TYPE", "SessionType", PRINT_TEXT },
@@ -44,6 +45,25 @@ static const struct print_column session_columns[] = {
 	{ "COMMANDS", "Commands", PRINT_COUNT },
 	{ "READ", "BytesRead", PRINT_BYTES },
 	{ "WRITTEN", "BytesWritten", PRINT_BYTES },
+};
+
+static const struct print_column session_lines[] = {
+	{ "Target", "TargetName", PRINT_TEXT },
+	{ "Session", "TSIH", PRINT_COUNT },
+	{ "Initiator", "InitiatorName", PRINT_TEXT },
+	{ "ISID", "ISID", PRINT_TEXT },
+	{ "Address", "Address", PRINT_TEXT },
+	{ "Portal", "PortalAddress", PRINT_TEXT },
+	{ "Type", "SessionType", PRINT_TEXT },
+	{ "Connections", "Connections", PRINT_COUNT },
+	{ "CHAP", "ChapAlgorithm", PRINT_TEXT },
+	{ "Mutual", "ChapMutual", PRINT_BOOLEAN },
+	{ "Old secret", "UsesOldSecret", PRINT_BOOLEAN },
+	{ "Age", "AgeSeconds", PRINT_AGE },
+	{ "Commands", "Commands", PRINT_COUNT },
+	{ "Read", "BytesRead", PRINT_BYTES },
+	{ "Written", "BytesWritten", PRINT_BYTES },
+	{ "Keys", "NegotiatedKeys", PRINT_MEMBERS },
 };
 
 /* Members of our own ListChapRotations. */
@@ -333,6 +353,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.arguments = "[TARGET]",
 		.argument_max = 1,
 		.takes = { ARGUMENT_TARGET },
+		.options = WITH(OPTION_LONG),
 		.group = GROUP_SESSIONS,
 		.summary = "list who is logged in",
 		.text = "Shows each session with its initiator, the address it comes from, how it\n"
@@ -340,6 +361,8 @@ const struct ctl_verb ctl_verbs[] = {
 			"what\n"
 			"it has done.\n",
 		.example = "list-sessions " IQN,
+		.long_columns = session_lines,
+		.long_count = sizeof(session_lines) / sizeof(session_lines[0]),
 		.list = "Sessions",
 		COLUMNS(session_columns),
 		.empty = "No sessions.",
@@ -347,16 +370,51 @@ const struct ctl_verb ctl_verbs[] = {
 	{
 		.name = "close-session",
 		.operation = OWN("CloseSession"),
-		.arguments = "TARGET INITIATOR",
-		.argument_min = 2,
-		.argument_max = 2,
-		.takes = { ARGUMENT_TARGET, ARGUMENT_INITIATOR },
+		.arguments = "[TARGET] SESSION|INITIATOR [ISID]",
+		.argument_min = 1,
+		.argument_max = 3,
+		.takes = { ARGUMENT_TARGET, ARGUMENT_SESSION, ARGUMENT_ISID },
 		.group = GROUP_SESSIONS,
-		.progress = PROGRESS_SESSIONS,
-		.summary = "close an initiator's sessions on a target",
-		.text = "It may log in again at once; delete-chap or drain keep it out.\n",
-		.example = "close-session " IQN " " HOST,
-		.done = "its sessions are closed.",
+		.progress = PROGRESS_TIME,
+		.summary = "close a session, or those of an initiator on a target",
+		.text = "A session's number is enough unless several targets have a session of "
+			"that\n"
+			"number. With an initiator all its sessions on the target are closed, or "
+			"the "
+			"one\n"
+			"of that ISID. It may log in again at once; delete-chap or drain keep it "
+			"out.\n",
+		.example = "close-session " IQN " 3",
+		.run = ctl_close_session_run,
+	},
+	{
+		.name = "statistics",
+		.operation = OWN("GetStatistics"),
+		.arguments = "[TARGET]",
+		.argument_max = 1,
+		.takes = { ARGUMENT_TARGET },
+		.group = GROUP_SESSIONS,
+		.summary = "show what targets and workers have done since the start",
+		.text = "Shows each target's sessions and logins by outcome, each LUN's commands, "
+			"bytes,\n"
+			"mean times and errors by sense key, and each worker's load.\n",
+		.example = "statistics",
+		.run = ctl_statistics_run,
+	},
+	{
+		.name = "watch",
+		.operation = OWN("GetStatistics"),
+		.arguments = "[TARGET]",
+		.argument_max = 1,
+		.takes = { ARGUMENT_TARGET },
+		.options = WITH(OPTION_INTERVAL) | WITH(OPTION_COUNTED),
+		.group = GROUP_SESSIONS,
+		.summary = "show sessions and rates, again and again",
+		.text = "On a terminal the view is refreshed in place; q ends it. Elsewhere each "
+			"look is\n"
+			"printed after the last, with --json as one object a line.\n",
+		.example = "watch --interval 5",
+		.run = ctl_watch_run,
 	},
 	{
 		.name = "config show",

@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static const struct {
 	uint64_t bytes;
@@ -53,6 +52,27 @@ START_TEST(age)
 {
 	char out[PRINT_NUMBER_SIZE];
 	ck_assert_str_eq(print_age(ages[_i].seconds, out), ages[_i].text);
+}
+END_TEST
+
+static const struct {
+	uint64_t nanoseconds;
+	const char *text;
+} times[] = {
+	{ 0, "0.0 us" },
+	{ 999, "1.0 us" },
+	{ 1500, "1.5 us" },
+	{ 999949, "999.9 us" },
+	{ 999950, "1.0 ms" },
+	{ 25000000, "25.0 ms" },
+	{ 999950000, "1.0 s" },
+	{ UINT64_C(61200000000), "61.2 s" },
+};
+
+START_TEST(a_time)
+{
+	char out[PRINT_NUMBER_SIZE];
+	ck_assert_str_eq(print_time(times[_i].nanoseconds, out), times[_i].text);
 }
 END_TEST
 
@@ -104,20 +124,71 @@ START_TEST(table)
 	json_t *rows = json_loads(tables[_i].rows, 0, NULL);
 	ck_assert_ptr_nonnull(rows);
 	FILE *file = tmpfile();
-	fflush(stdout);
-	int before = dup(STDOUT_FILENO);
-	dup2(fileno(file), STDOUT_FILENO);
 	int result = print_table(
-		rows, columns, sizeof(columns) / sizeof(columns[0]), tables[_i].show_secrets);
-	fflush(stdout);
-	dup2(before, STDOUT_FILENO);
-	close(before);
+		file, rows, columns, sizeof(columns) / sizeof(columns[0]), tables[_i].show_secrets);
 	rewind(file);
 	found[fread(found, 1, sizeof(found) - 1, file)] = '\0';
 	fclose(file);
 	json_decref(rows);
 	ck_assert_int_eq(result, 0);
 	ck_assert_str_eq(found, tables[_i].table);
+}
+END_TEST
+
+static const struct print_column lines[] = {
+	{ "Name", "Name", PRINT_TEXT },
+	{ "Mean time", "Time", PRINT_TIME },
+	{ "Keys", "Keys", PRINT_MEMBERS },
+};
+
+static const struct {
+	const char *rows, *text;
+} records[] = {
+	{ "[]", "" },
+	{ "[{\"Name\":\"a\",\"Time\":1500,\"Keys\":{\"Digest\":\"None\",\"R2T\":true,\"Burst\":7}},"
+	  "{}]",
+		"Name       a\n"
+		"Mean time  1.5 us\n"
+		"Keys       Digest=None R2T=Yes Burst=7\n"
+		"\n"
+		"Name       -\n"
+		"Mean time  -\n"
+		"Keys       -\n" },
+	{ "[{\"Name\":\"\\u001b[2J\",\"Time\":\"x\",\"Keys\":{\"a\":\"\\u001b[2J\",\"b\":false}}]",
+		"Name       \\x1b[2J\n"
+		"Mean time  x\n"
+		"Keys       a=\\x1b[2J b=No\n" },
+};
+
+START_TEST(record)
+{
+	char found[1024] = "";
+	json_t *rows = json_loads(records[_i].rows, 0, NULL);
+	ck_assert_ptr_nonnull(rows);
+	FILE *file = tmpfile();
+	ck_assert_int_eq(print_records(file, rows, lines, 3, false), 0);
+	rewind(file);
+	found[fread(found, 1, sizeof(found) - 1, file)] = '\0';
+	fclose(file);
+	json_decref(rows);
+	ck_assert_str_eq(found, records[_i].text);
+}
+END_TEST
+
+/* Members that do not fit are left out, and nothing is written beyond. */
+START_TEST(many_members)
+{
+	json_t *keys = json_object(), *rows = json_pack("[{s:o}]", "Keys", keys);
+	char name[16];
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "key%d", i);
+		json_object_set_new(keys, name, json_integer(i));
+	}
+	FILE *file = tmpfile();
+	ck_assert_int_eq(print_records(file, rows, lines + 2, 1, false), 0);
+	ck_assert_int_lt(ftell(file), 600);
+	fclose(file);
+	json_decref(rows);
 }
 END_TEST
 
@@ -128,7 +199,10 @@ int main(void)
 
 	tcase_add_rows(tcase, size, sizes);
 	tcase_add_rows(tcase, age, ages);
+	tcase_add_rows(tcase, a_time, times);
 	tcase_add_rows(tcase, table, tables);
+	tcase_add_rows(tcase, record, records);
+	tcase_add_test(tcase, many_members);
 	suite_add_tcase(suite, tcase);
 	return suite_main(suite);
 }

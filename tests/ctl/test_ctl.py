@@ -312,9 +312,9 @@ def test_lists(bench, tap):
     bench.server.answers[fake.SESSIONS] = (200, {"Sessions": sessions})
     code, out, _ = bench.run("list-sessions")
     rows = columns_of(out)
-    tap.equal([row[7] for row in rows[1:]], ["0 s", "59 s", "1 min 0 s", "59 min 59 s", "1 h 0 min", "1 d 1 h",
+    tap.equal([row[8] for row in rows[1:]], ["0 s", "59 s", "1 min 0 s", "59 min 59 s", "1 h 0 min", "1 d 1 h",
                                              "100 d 0 h"], "ages")
-    tap.equal([row[9] for row in rows[1:]], ["0 B", "999 B", "1.0 KiB", "1.5 KiB", "1.0 MiB", "1.0 GiB",
+    tap.equal([row[10] for row in rows[1:]], ["0 B", "999 B", "1.0 KiB", "1.5 KiB", "1.0 MiB", "1.0 GiB",
                                              "5.3 EiB"], "sizes")
     tap.equal(len({len(line) for line in out.splitlines()}), 1, "the last column is aligned to the right")
     bench.server.answers[fake.SESSIONS] = (200, {"Sessions": [session(InitiatorName="evil\x1b[2J\nname"), {}]})
@@ -339,7 +339,7 @@ def test_lists(bench, tap):
 
 def session(**changes):
     row = {"TargetName": fake.IQN, "InitiatorName": fake.INITIATOR, "Address": "[::1]:51234",
-           "SessionType": "Normal", "ChapAlgorithm": "SHA-256", "ChapMutual": True, "UsesOldSecret": False, "AgeSeconds": 3,
+           "SessionType": "Normal", "TSIH": 7, "ISID": "00023d000001", "ChapAlgorithm": "SHA-256", "ChapMutual": True, "UsesOldSecret": False, "AgeSeconds": 3,
            "Commands": 17, "BytesRead": 4096, "BytesWritten": 0}
     return dict(row, **changes)
 

@@ -56,7 +56,7 @@ def test_targets(tap, ctl, daemon):
     ctl.expect(DONE, "deleted", "delete-lun", MADE, "7")
     ctl.expect(DONE, "drained", "drain", MADE)
     ctl.expect(DONE, "logins", "resume", MADE)
-    ctl.expect(REFUSED, "describe-chap", "close-session", MADE, portcullis.INITIATOR)
+    ctl.expect(REFUSED, "list-sessions", "close-session", MADE, portcullis.INITIATOR)
     code, out, _ = ctl("config", "diff")
     tap.ok(code == DONE and "targets[%s]" % MADE in out, "config diff shows it", out)
     ctl.expect(REFUSED, "configuration file", "delete-target", portcullis.IQN)
