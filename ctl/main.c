@@ -36,7 +36,8 @@ int main(int argc, char **argv)
 	}
 	setvbuf(stdout, buffer, _IOFBF, OUTPUT_BUFFER_SIZE);
 	enum ctl_exit result = ctl_run(&command);
-	if (fclose(stdout) != 0 && result == CTL_DONE) {
+	const bool lost = ferror(stdout) != 0; /* what was flushed before the end */
+	if ((fclose(stdout) != 0 || lost) && result == CTL_DONE) {
 		ctl_complain("stdout: the output could not be written");
 		result = CTL_UNREACHABLE;
 	}

@@ -91,7 +91,7 @@ void screen_show(const struct screen *screen, const char *text)
 	fputs(HOME, stdout);
 	for (int row = 0; row < rows && *text; row++) {
 		int length = (int)strcspn(text, "\n");
-		printf("%s%.*s" CLEAR_LINE, row ? "\r\n" : "", length < columns ? length : columns,
+		printf("%s%.*s" CLEAR_LINE, row ? "\n" : "", length < columns ? length : columns,
 			text);
 		text += length;
 		text += *text == '\n';
