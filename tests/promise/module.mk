@@ -12,6 +12,7 @@ promise_tests = \
 	tests/promise/test_k9_closed.py \
 	tests/promise/test_rotation.py \
 	tests/promise/test_rotation_race.py \
+	tests/promise/test_hosts.py \
 	tests/promise/test_chaos.py
 dist_check_SCRIPTS += $(promise_tests)
 TESTS += $(promise_tests)
