@@ -6,6 +6,7 @@ its secret is right again it goes on.
 
 [CRED-01 CRED-09 CRED-10 CRED-13 CRED-14 SCSI-07..09 SCSI-11 LIBI-02]
 """
+import json
 import os
 import re
 import subprocess
@@ -90,6 +91,17 @@ def patterns(daemon, tap):
         tap.ok(status == 0 and not complaints(said), "qemu-io: %d commands on LUN %d" % (len(PATTERNS), lun), said)
     status, said = run("qemu-io", "-f", "raw", "-c", "read %d 512" % SIZE, qemu_url(daemon, SECRETS[0]))
     tap.ok(status == 1, "qemu-io beyond the end", said)
+
+
+def holes(daemon, tap):
+    """Where QEMU sees data after the patterns: what nobody wrote, or was discarded, it does not even read."""
+    for lun in range(len(LUNS)):
+        status, said = run("qemu-img", "map", "-f", "raw", "--output=json", qemu_url(daemon, SECRETS[0], lun))
+        pieces = json.loads(said) if status == 0 else []
+        tap.ok(pieces and sum(piece["length"] for piece in pieces) == SIZE, "qemu-img map of LUN %d" % lun, said)
+        for at, data in ((20 << 20, False), (28 << 20, True), (SIZE - 512, True)):
+            found = [piece["data"] for piece in pieces if piece["start"] <= at < piece["start"] + piece["length"]]
+            tap.equal(found, [data], "there is %s at %d" % ("data" if data else "nothing", at))
 
 
 def refusals(daemon, tap):
@@ -229,6 +241,7 @@ def main():
         daemon.update(SECRETS[1], initiator=OTHER)
         images(daemon, tap)
         patterns(daemon, tap)
+        holes(daemon, tap)
         refusals(daemon, tap)
         open_disk(daemon, tap)
         half_an_image(daemon, tap)
