@@ -24,7 +24,11 @@ struct config_portal {
 	char *address;  /* numeric IPv4 or IPv6 in its shortest form, without brackets */
 	uint16_t port;  /* 0 = take a free one */
 	uint16_t group; /* target portal group tag, 1..65535 */
+	bool made_live; /* the file does not name it */
+	int line;       /* where it stands in the file; 0: nowhere */
 };
+
+#define CONFIG_PORTALS_MOST 64
 
 struct config_control {
 	char *socket; /* absolute path; "" = none */
@@ -111,6 +115,13 @@ int config_lun_copy(struct config_lun *copy, const struct config_lun *lun);
 void config_lun_clear(struct config_lun *lun);
 /* Frees an array of targets with what they own. NULL is fine. */
 void config_targets_free(struct config_target *targets, size_t count);
+/* Appends a deep copy. 0, or -1 when out of memory. */
+int config_portals_add(
+	struct config_portal **portals, size_t *count, const struct config_portal *portal);
+/* Frees an array of portals with what they own. NULL is fine. */
+void config_portals_free(struct config_portal *portals, size_t count);
+/* Whether both are the same place as configured: address and port. */
+bool config_portal_same(const struct config_portal *a, const struct config_portal *b);
 
 #define CONFIG_ADDRESS_SIZE 46 /* the longest numeric address and its NUL */
 

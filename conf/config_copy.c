@@ -81,3 +81,30 @@ const struct config_lun *config_lun_find(const struct config_target *target, uns
 			return &target->luns[i];
 	return NULL;
 }
+
+int config_portals_add(
+	struct config_portal **portals, size_t *count, const struct config_portal *portal)
+{
+	struct config_portal *longer = realloc(*portals, (*count + 1) * sizeof(*longer));
+	char *address = longer ? strdup(portal->address) : NULL;
+
+	if (longer)
+		*portals = longer;
+	if (!address)
+		return -1;
+	longer[*count] = *portal;
+	longer[(*count)++].address = address;
+	return 0;
+}
+
+void config_portals_free(struct config_portal *portals, size_t count)
+{
+	for (size_t i = 0; portals && i < count; i++)
+		free(portals[i].address);
+	free(portals);
+}
+
+bool config_portal_same(const struct config_portal *a, const struct config_portal *b)
+{
+	return a->port == b->port && strcmp(a->address, b->address) == 0;
+}

@@ -111,8 +111,11 @@ static const struct section gateway_section = { .size = sizeof(struct config_gat
 static const struct section control_section = { .size = sizeof(struct config_control),
 	.keys = control_keys,
 	.key_count = COUNT(control_keys) };
-static const struct section portal_section = {
-	.size = sizeof(struct config_portal), .keys = portal_keys, .key_count = COUNT(portal_keys)
+const struct section config_portal_section = {
+	.size = sizeof(struct config_portal),
+	.keys = portal_keys,
+	.key_count = COUNT(portal_keys),
+	.line_offset = offsetof(struct config_portal, line),
 };
 const struct section config_target_section = {
 	.size = sizeof(struct config_target),
@@ -129,8 +132,8 @@ static const struct key root_keys[] = {
 	{ "workers", VALUE_NUMBER, MEMBER(struct config, workers), .least = 0, .most = 256 },
 	{ "busy_poll", VALUE_NUMBER, MEMBER(struct config, busy_poll), .least = 0, .most = 10000 },
 	{ "portals", VALUE_LIST, MEMBER(struct config, portals), .number = 1,
-		.count_offset = offsetof(struct config, portal_count), .least = 1, .most = 64,
-		.section = &portal_section },
+		.count_offset = offsetof(struct config, portal_count), .least = 1,
+		.most = CONFIG_PORTALS_MOST, .section = &config_portal_section },
 	{ "control", VALUE_GROUP, MEMBER(struct config, control), .section = &control_section },
 	{ "targets", VALUE_LIST, MEMBER(struct config, targets), .required = true,
 		.count_offset = offsetof(struct config, target_count), .least = 0, .most = 4096,

@@ -52,7 +52,7 @@ struct section {
 };
 
 extern const struct section config_root;
-extern const struct section config_lun_section, config_target_section;
+extern const struct section config_lun_section, config_target_section, config_portal_section;
 
 /* The unsigned value of a NUMBER, SIZE, BOOL or CHOICE member of `object`. */
 uint64_t key_number(const struct key *key, const void *object);

@@ -61,6 +61,7 @@ static const struct key overlay_keys[] = {
 	LIST("additions", additions, addition_count, &addition_section),
 	LIST("changes", changes, change_count, &change_section),
 	LIST("drained", drained, drained_count, &drained_section),
+	LIST("portals", portals, portal_count, &config_portal_section),
 };
 static const struct section overlay_root = {
 	.size = sizeof(struct overlay), .keys = overlay_keys, .key_count = COUNT(overlay_keys)
@@ -79,6 +80,7 @@ void overlay_free(struct overlay *overlay)
 	config_targets_free(overlay->additions, overlay->addition_count);
 	config_targets_free(overlay->changes, overlay->change_count);
 	config_targets_free(overlay->drained, overlay->drained_count);
+	config_portals_free(overlay->portals, overlay->portal_count);
 	free(overlay);
 }
 
@@ -136,15 +138,14 @@ struct overlay *overlay_copy(const struct overlay *overlay)
 struct merge {
 	const struct overlay *overlay;
 	const struct config *named;
-	struct config_target *targets;
-	size_t count;
+	struct config *merged;
 	overlay_dropped *dropped;
 };
 
 static void drop(const struct merge *merge, const char *target, const char *what)
 {
 	if (merge->dropped)
-		merge->dropped(target, what);
+		merge->dropped("target", target, what);
 }
 
 /* What a LUN made live has in common with one that the file names; NULL: nothing. */
@@ -204,7 +205,8 @@ static int merge_named(struct merge *merge, const struct config_target *named)
 {
 	const struct config_target *additions = config_target_find(
 		merge->overlay->additions, merge->overlay->addition_count, named->name);
-	struct config_target *target = list_add(&merge->targets, &merge->count, named);
+	struct config_target *target = list_add(
+		&merge->merged->targets, &merge->merged->target_count, named);
 
 	if (!target)
 		return -1;
@@ -226,37 +228,95 @@ static int merge_own(struct merge *merge, const struct config_target *own)
 	bare.luns = NULL;
 	bare.lun_count = 0;
 	bare.line = 0;
-	struct config_target *target = list_add(&merge->targets, &merge->count, &bare);
+	struct config_target *target = list_add(
+		&merge->merged->targets, &merge->merged->target_count, &bare);
 	if (!target)
 		return -1;
 	for (size_t i = 0; i < own->lun_count; i++)
 		if (merge_lun(merge, target, &own->luns[i]) < 0)
 			return -1;
 	if (target->lun_count == 0)
-		list_remove(merge->targets, &merge->count, own->name);
+		list_remove(merge->merged->targets, &merge->merged->target_count, own->name);
 	return 0;
+}
+
+static void drop_portal(
+	const struct merge *merge, const struct config_portal *portal, const char *what)
+{
+	char name[CONFIG_ADDRESS_SIZE + 16];
+
+	snprintf(name, sizeof(name), strchr(portal->address, ':') ? "[%s]:%u" : "%s:%u",
+		portal->address, portal->port);
+	if (merge->dropped)
+		merge->dropped("portal", name, what);
+}
+
+static bool is_named(const struct config *named, const struct config_portal *portal)
+{
+	for (size_t i = 0; i < named->portal_count; i++)
+		if (config_portal_same(&named->portals[i], portal))
+			return true;
+	return false;
+}
+
+/* The file's portals, then those made live. */
+static int merge_portals(struct merge *merge)
+{
+	const struct overlay *overlay = merge->overlay;
+	const struct config *named = merge->named;
+	struct config *merged = merge->merged;
+	int result = 0;
+
+	for (size_t i = 0; result == 0 && i < named->portal_count; i++)
+		result = config_portals_add(
+			&merged->portals, &merged->portal_count, &named->portals[i]);
+	for (size_t i = 0; result == 0 && i < overlay->portal_count; i++) {
+		const struct config_portal *own = &overlay->portals[i];
+		if (is_named(named, own)) {
+			drop_portal(merge, own, "a portal made live is in the file now");
+		} else if (merged->portal_count == CONFIG_PORTALS_MOST) {
+			drop_portal(merge, own, "with a portal made live there were too many");
+		} else {
+			struct config_portal made = *own;
+			made.made_live = true;
+			made.line = 0;
+			result = config_portals_add(&merged->portals, &merged->portal_count, &made);
+		}
+	}
+	return result;
+}
+
+void overlay_merged_clear(struct config *merged)
+{
+	config_targets_free(merged->targets, merged->target_count);
+	config_portals_free(merged->portals, merged->portal_count);
+	merged->targets = NULL;
+	merged->portals = NULL;
+	merged->target_count = merged->portal_count = 0;
 }
 
 static int merge_check(const struct merge *merge, char error[CONFIG_ERROR_SIZE])
 {
-	struct config whole = *merge->named;
 	config_t settings; /* empty: no line is known */
 
-	whole.targets = merge->targets;
-	whole.target_count = merge->count;
 	config_init(&settings);
-	int result = config_check(&whole, &settings, error);
+	int result = config_check(merge->merged, &settings, error);
 	config_destroy(&settings);
 	return result;
 }
 
-int overlay_merge(const struct overlay *overlay, const struct config *named,
-	struct config_target **targets, size_t *count, overlay_dropped *dropped,
-	char error[CONFIG_ERROR_SIZE])
+int overlay_merge(const struct overlay *overlay, const struct config *named, struct config *merged,
+	overlay_dropped *dropped, char error[CONFIG_ERROR_SIZE])
 {
-	struct merge merge = { .overlay = overlay, .named = named, .dropped = dropped };
-	int result = 0;
+	struct merge merge = {
+		.overlay = overlay, .named = named, .merged = merged, .dropped = dropped
+	};
 
+	*merged = *named;
+	merged->targets = NULL;
+	merged->portals = NULL;
+	merged->target_count = merged->portal_count = 0;
+	int result = merge_portals(&merge);
 	for (size_t i = 0; result == 0 && i < named->target_count; i++)
 		result = merge_named(&merge, &named->targets[i]);
 	for (size_t i = 0; result == 0 && i < overlay->target_count; i++)
@@ -265,11 +325,7 @@ int overlay_merge(const struct overlay *overlay, const struct config *named,
 		config_refuse(error, named->file, 0, "out of memory");
 	else
 		result = merge_check(&merge, error);
-	if (result < 0) {
-		config_targets_free(merge.targets, merge.count);
-		return -1;
-	}
-	*targets = merge.targets;
-	*count = merge.count;
-	return 0;
+	if (result < 0)
+		overlay_merged_clear(merged);
+	return result;
 }

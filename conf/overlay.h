@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What was made live, on top of the configuration file: targets, LUNs of the file's targets, larger sizes, LUNs made
- * read-only, targets that take no login. The file wins for what it names: an overlay never changes a key that the
+ * read-only, targets that take no login, portals. The file wins for what it names: an overlay never changes a key that the
  * file gives, but a size, which is a floor in both.
  */
 #ifndef PORTCULLIS_CONF_OVERLAY_H
@@ -20,6 +20,8 @@ struct overlay {
 	size_t change_count;
 	struct config_target *drained; /* names alone */
 	size_t drained_count;
+	struct config_portal *portals;
+	size_t portal_count;
 };
 
 /* An empty one; NULL when out of memory. */
@@ -33,16 +35,17 @@ char *overlay_write(const struct overlay *overlay);
 /* NULL when out of memory. */
 struct overlay *overlay_copy(const struct overlay *overlay);
 
-/* What of an overlay is not in force since the file says otherwise, in words for the log. */
-typedef void overlay_dropped(const char *target, const char *what);
+/* What of an overlay is not in force since the file says otherwise, in words for the log; `kind` is "target" or "portal". */
+typedef void overlay_dropped(const char *kind, const char *name, const char *what);
 /*
- * The targets that the file's (`named`, of which all else is taken too) and the overlay's make together: checked whole
- * as config_load() does, to be freed with config_targets_free(). 0, or -1 with one line in `error`. `dropped` may be
- * NULL.
+ * The configuration that the file's (`named`) and the overlay make together, checked whole as config_load() does. Its
+ * targets and portals are its own, to be freed with overlay_merged_clear(); all else is borrowed from `named`. 0, or -1
+ * with one line in `error` and nothing in `merged`. `dropped` may be NULL.
  */
-int overlay_merge(const struct overlay *overlay, const struct config *named,
-	struct config_target **targets, size_t *count, overlay_dropped *dropped,
-	char error[CONFIG_ERROR_SIZE]);
+int overlay_merge(const struct overlay *overlay, const struct config *named, struct config *merged,
+	overlay_dropped *dropped, char error[CONFIG_ERROR_SIZE]);
+/* Frees what the merged configuration owns, and leaves none of it. */
+void overlay_merged_clear(struct config *merged);
 
 /* Whether the target takes no login. */
 bool overlay_is_drained(const struct overlay *overlay, const char *target);
@@ -83,5 +86,10 @@ enum overlay_result overlay_set_read_only(struct overlay *overlay, const struct 
 	const char *target, unsigned lun, bool read_only);
 enum overlay_result overlay_set_drained(
 	struct overlay *overlay, const struct overlay_view *view, const char *target, bool drained);
+
+/* A portal of that address and port is replaced. */
+enum overlay_result overlay_add_portal(struct overlay *overlay, const struct config_portal *wanted);
+/* The overlay may have none of that address and port. */
+void overlay_remove_portal(struct overlay *overlay, const struct config_portal *portal);
 
 #endif

@@ -307,3 +307,24 @@ enum overlay_result overlay_set_drained(
 	list_remove(overlay->drained, &overlay->drained_count, target);
 	return OVERLAY_DONE;
 }
+
+enum overlay_result overlay_add_portal(struct overlay *overlay, const struct config_portal *wanted)
+{
+	overlay_remove_portal(overlay, wanted);
+	return config_portals_add(&overlay->portals, &overlay->portal_count, wanted) == 0
+		       ? OVERLAY_DONE
+		       : OVERLAY_OUT_OF_MEMORY;
+}
+
+void overlay_remove_portal(struct overlay *overlay, const struct config_portal *portal)
+{
+	for (size_t i = 0; i < overlay->portal_count; i++) {
+		struct config_portal *own = &overlay->portals[i];
+		if (!config_portal_same(own, portal))
+			continue;
+		free(own->address);
+		memmove(own, own + 1, (overlay->portal_count - i - 1) * sizeof(*own));
+		overlay->portal_count--;
+		return;
+	}
+}

@@ -62,14 +62,15 @@ unsigned address_parse(const char *text, uint16_t port, struct sockaddr_storage 
 	return 0;
 }
 
-int address_bind(const struct sockaddr_storage *address, unsigned length)
+int address_bind(const struct sockaddr_storage *address, unsigned length, bool beside)
 {
-	const int on = 1;
+	const int on = 1, shared = beside;
 	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &shared, sizeof(shared));
 	if (address->ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (bind(fd, (const struct sockaddr *)address, length) == 0)

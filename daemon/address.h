@@ -18,9 +18,9 @@ char *address_local_text(int fd, char *text, size_t size);
 unsigned address_parse(const char *text, uint16_t port, struct sockaddr_storage *address);
 /*
  * A TCP socket bound to the address of that length, not listening yet; it does not block, and an IPv6 one takes IPv6
- * alone, so that a pair of wildcards fits. -1 with errno.
+ * alone, so that a pair of wildcards fits. `beside`: also beside a socket that permits it (SO_REUSEPORT). -1 with errno.
  */
-int address_bind(const struct sockaddr_storage *address, unsigned length);
+int address_bind(const struct sockaddr_storage *address, unsigned length, bool beside);
 /* Whether it is 0.0.0.0 or [::]. */
 bool address_is_any(const struct sockaddr *address);
 uint16_t address_port(const struct sockaddr *address);

@@ -140,6 +140,7 @@ static const struct {
 	{                                                                                          \
 		.name = (is_called), .type = API_BOOLEAN, .required = (is_required)                \
 	}
+#define PORTAL                  TEXT("Address", true, 45), NUMBER("Port", false, 1, 65535)
 #define LUN_NUMBER(is_required) NUMBER("LunNumber", is_required, 0, 255)
 #define SIZE(is_required)       NUMBER("SizeInBytes", is_required, 512, 1ull << 60)
 /* What a new LUN may be given beside its number; configuration keys all of them. */
@@ -159,6 +160,8 @@ static const struct api_member resize_lun_members[] = { TARGET_ARN(true), LUN_NU
 	SIZE(true) };
 static const struct api_member read_only_members[] = { TARGET_ARN(true), LUN_NUMBER(true),
 	FLAG("ReadOnly", true) };
+static const struct api_member add_portal_members[] = { PORTAL, NUMBER("Group", false, 1, 65535) };
+static const struct api_member remove_portal_members[] = { PORTAL, FLAG("Force", false) };
 static const struct api_member check_members[] = { TEXT("Configuration", false, 60000) };
 
 static const struct api_member update_chap_members[] = {
@@ -296,6 +299,15 @@ static const struct api_operation operations[] = {
 	{ .name = "Portcullis_20261122.CloseSession",
 		MEMBERS(session_members),
 		.handle = api_close_session },
+	{ .name = "Portcullis_20261122.AddPortal",
+		MEMBERS(add_portal_members),
+		.handle = api_add_portal },
+	{ .name = "Portcullis_20261122.RemovePortal",
+		MEMBERS(remove_portal_members),
+		.handle = api_remove_portal },
+	{ .name = "Portcullis_20261122.ListPortals",
+		.read_only = true,
+		.handle = api_list_portals },
 	{ .name = "Portcullis_20261122.ShowConfiguration",
 		.read_only = true,
 		.handle = api_show_configuration },
@@ -432,20 +444,33 @@ struct target *api_call_target(struct api_call *call)
 	return target;
 }
 
+/* The portal of an input, for the audit line; its address was checked, or not: it may be anything. "" without one. */
+static const char *portal_words(const struct api_call *call, char words[120])
+{
+	const char *address = api_call_text(call, "Address");
+	char text[64];
+	words[0] = '\0';
+	if (address)
+		snprintf(words, 120, " portal=\"%s\" port=%lld",
+			text_escape(text, sizeof text, address, strlen(address)),
+			(long long)api_call_number(call, "Port", 0));
+	return words;
+}
+
 /* The audit line. Who asked for what on which pair, and what came of it. */
 static void log_outcome(const struct api_call *call, enum api_error error)
 {
-	char arn[320] = "-", initiator[280] = "-";
+	char arn[320] = "-", initiator[280] = "-", portal[120];
 	if (call->target_arn)
 		text_escape(arn, sizeof arn, call->target_arn, strlen(call->target_arn));
 	if (call->initiator)
 		text_escape(initiator, sizeof initiator, call->initiator, strlen(call->initiator));
 	const char *code = error ? errors[error].code : NULL;
 	log_line(error == API_INTERNAL ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
-		"audit %s operation=%s outcome=%s%s%s request=%s target=\"%s\" initiator=\"%s\"",
+		"audit %s operation=%s outcome=%s%s%s request=%s target=\"%s\" initiator=\"%s\"%s",
 		call->actor, call->operation ? call->operation->name : "unknown",
 		error ? errors[error].type : "done", code ? "/" : "", code ? code : "", call->id,
-		arn, initiator);
+		arn, initiator, portal_words(call, portal));
 }
 
 /* Ends a call: logs, replies, frees. Takes `body`. */

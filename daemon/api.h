@@ -16,7 +16,7 @@ struct config;
 struct gate;
 struct live;
 struct metrics;
-struct portal;
+struct portal_set;
 struct registry;
 struct workers;
 
@@ -25,9 +25,8 @@ struct api_config {
 	struct registry *registry;
 	struct gate *gate;
 	struct workers *workers;
-	const struct config *config;  /* the running one; a reload changes it in place */
-	const struct portal *portals; /* as they listen */
-	size_t portal_count;
+	const struct config *config;       /* the running one; a reload changes it in place */
+	struct portal_set *const *portals; /* what listens; a change puts another set there */
 	struct live *live;
 	struct metrics *metrics; /* NULL: changes are not counted */
 };

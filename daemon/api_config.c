@@ -75,10 +75,11 @@ static void reloaded(struct live_change *change, enum live_result result)
 	struct api_call *call = change->context;
 	const struct apply_result *applied = &change->applied;
 	if (result == LIVE_DONE)
-		api_call_succeed_take(
-			call, json_pack("{s:i, s:i, s:i}", "TargetsAdded", (int)applied->added,
-				      "TargetsChanged", (int)applied->changed, "TargetsRemoved",
-				      (int)applied->removed));
+		api_call_succeed_take(call,
+			json_pack("{s:i, s:i, s:i, s:i, s:i}", "TargetsAdded", (int)applied->added,
+				"TargetsChanged", (int)applied->changed, "TargetsRemoved",
+				(int)applied->removed, "PortalsAdded", (int)applied->portals_added,
+				"PortalsRemoved", (int)applied->portals_removed));
 	else
 		api_call_fail(call, result == LIVE_REFUSED ? API_INVALID_PARAMETERS : API_INTERNAL,
 			change->error[0] ? change->error : NULL);

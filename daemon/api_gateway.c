@@ -9,6 +9,7 @@
 
 #include "daemon/disks.h"
 #include "daemon/interface.h"
+#include "daemon/portals.h"
 #include "daemon/registry.h"
 #include "daemon/target.h"
 #include "daemon/volume.h"
@@ -96,8 +97,9 @@ void api_describe_gateway(struct api_call *call)
 		return;
 	json_t *interfaces = json_array();
 	int failed = interfaces ? 0 : -1;
-	for (size_t i = 0; !failed && i < config->portal_count; i++)
-		failed = interface_each(&config->portals[i], add_interface, interfaces);
+	const struct portal_set *portals = *config->portals;
+	for (size_t i = 0; !failed && i < portals->count; i++)
+		failed = interface_each(portals->portals[i], add_interface, interfaces);
 	if (failed) {
 		json_decref(interfaces);
 		api_call_fail(call, API_INTERNAL, NULL);

@@ -6,6 +6,7 @@
 #include "daemon/api_operation.h"
 
 #include "daemon/interface.h"
+#include "daemon/portals.h"
 #include "daemon/registry.h"
 #include "daemon/target.h"
 #include "daemon/volume.h"
@@ -118,11 +119,9 @@ static const struct volume *find_volume(
 static json_t *describe_attributes(
 	const struct api_call *call, const struct target *target, unsigned lun, bool chap)
 {
-	const struct api_config *config = api_call_config(call);
-	char address[INTERFACE_TEXT_SIZE] = "";
-	uint16_t port = 0;
-	if (config->portal_count)
-		port = interface_of_portal(&config->portals[0], address);
+	const struct portal_set *portals = *api_call_config(call)->portals;
+	char address[INTERFACE_TEXT_SIZE];
+	const uint16_t port = interface_of_portal(portals->portals[0], address);
 	return json_pack("{s:s, s:s, s:i, s:i, s:b}", "TargetARN", target->arn,
 		"NetworkInterfaceId", address, "NetworkInterfacePort", (int)port, "LunNumber",
 		(int)lun, "ChapEnabled", (int)chap);

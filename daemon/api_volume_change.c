@@ -62,8 +62,9 @@ static int compare_address(void *context, const char *address, bool is_ipv6)
 static bool is_interface(const struct api_config *config, const char *address)
 {
 	struct sought sought = { .text = address };
-	for (size_t i = 0; i < config->portal_count; i++)
-		interface_each(&config->portals[i], compare_address, &sought);
+	const struct portal_set *portals = *config->portals;
+	for (size_t i = 0; i < portals->count; i++)
+		interface_each(portals->portals[i], compare_address, &sought);
 	return sought.found;
 }
 

@@ -21,7 +21,8 @@
 struct apply {
 	struct apply_config config;
 	struct apply_result result;
-	unsigned pending; /* targets */
+	struct relisten relisten;
+	unsigned pending; /* targets, portals, and the whole */
 };
 
 enum retarget_kind { RETARGET_CHANGE, RETARGET_REMOVE };
@@ -279,6 +280,27 @@ static void retarget_begin(struct apply *apply, enum retarget_kind kind, struct 
 	jobs_add(&target->jobs, &retarget->job);
 }
 
+/* --- portals --- */
+
+/* Who came by a portal that goes stays: a way in is no lock. */
+static void portals_changed(struct relisten *relisten)
+{
+	struct apply *apply = relisten->context;
+
+	apply->result.portals_added = relisten->changes.added;
+	apply->result.portals_removed = relisten->changes.removed;
+	apply_settle(apply);
+}
+
+static void apply_portals(struct apply *apply, struct portal_set *portals)
+{
+	if (!portals)
+		return;
+	apply->relisten = (struct relisten){ .done = portals_changed, .context = apply };
+	apply->pending++;
+	workers_relisten(apply->config.workers, &apply->relisten, portals);
+}
+
 /* --- the whole --- */
 
 /* Lists all new targets, or none. */
@@ -350,6 +372,7 @@ int apply_begin(const struct apply_config *config, char error[CONFIG_ERROR_SIZE]
 	apply->pending = 1;
 	if (apply_additions(apply, error) < 0)
 		goto failed;
+	apply_portals(apply, config->portals);
 	apply_changes(apply);
 	finish->apply = apply;
 	finish->mail.deliver = apply_finish;

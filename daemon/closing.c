@@ -48,6 +48,8 @@ static bool closing_concerns(const struct closing *closing, const struct connect
 	const struct closing_whom *whom = &closing->closure->whom;
 	const struct session_entry *entry = &connection->entry;
 
+	if (whom->portal)
+		return strcmp(connection->listener, whom->portal) == 0;
 	if (!whom->target)
 		return true;
 	if (entry->target != whom->target)
@@ -91,7 +93,9 @@ static void closing_begin(struct mail *mail, void *receiver)
 	enum iscsi_close how = closing->closure->whom.politely ? ISCSI_CLOSE_REQUESTED
 							       : ISCSI_CLOSE_CLEAN;
 
-	worker->draining = worker->draining || !closing->closure->whom.target;
+	const struct closing_whom *whom = &closing->closure->whom;
+
+	worker->draining = worker->draining || !(whom->target || whom->portal);
 	closing->entered = worker->entered;
 	TAILQ_INSERT_TAIL(&worker->closings, closing, link);
 	TAILQ_FOREACH(connection, &worker->connections, all_link)

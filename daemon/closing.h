@@ -24,6 +24,8 @@ struct workers;
 
 /* Whom a closing concerns. */
 struct closing_whom {
+	const char
+		*portal; /* who came by the portal of this text, whatever else; NULL: as follows */
 	struct target *target; /* NULL: whatever target, and connections that have named none */
 	const char *initiator; /* NULL: whoever; else only this one, by what it proved */
 	bool present;          /* all that there are now, whatever they proved; no later ones */
@@ -59,7 +61,7 @@ struct closure {
 /*
  * Main thread. `closure->done` is called there when no session that it concerns is left
  * (K3): what makes a session one must not come true for any other from now on, unless `present`. 0, or -1 when out of memory (then
- * nothing was closed). `closure`, the name and the ISID in `whom` are borrowed until done.
+ * nothing was closed). `closure`, the texts and the ISID in `whom` are borrowed until done.
  */
 int closing_begin_all(
 	struct workers *workers, struct closure *closure, const struct closing_whom *whom);

@@ -390,12 +390,10 @@ static const struct session_calls calls = { .evict = connection_post_evict,
 /* What a portal of one address says itself is not asked of the kernel. */
 static void connection_name_portal(struct connection *connection, const struct portal *portal)
 {
-	const struct sockaddr *address = (const struct sockaddr *)&portal->address;
-
-	if (address_is_any(address))
+	memcpy(connection->listener, portal->text, sizeof(connection->listener));
+	memcpy(connection->portal, portal->text, sizeof(connection->portal));
+	if (address_is_any((const struct sockaddr *)&portal->address))
 		address_local_text(connection->fd, connection->portal, sizeof(connection->portal));
-	else
-		address_text(address, connection->portal, sizeof(connection->portal));
 }
 
 void connection_accept(

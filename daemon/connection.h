@@ -46,7 +46,9 @@ struct connection {
 
 	TAILQ_ENTRY(connection) all_link, dirty_link, close_link;
 	char peer[ADDRESS_TEXT_SIZE];
-	char portal[ADDRESS_TEXT_SIZE];
+	char portal[ADDRESS_TEXT_SIZE]; /* our end */
+	char listener
+		[PORTAL_TEXT_SIZE]; /* the portal that it came by: differs if that is a wildcard */
 };
 
 /* The functions that the engine asks for (proto/iscsi/iscsi.h); `owner` is a struct connection. */

@@ -25,7 +25,7 @@ int control_tcp_listen(const char *what, const char *endpoint, char error[CONFIG
 					 ? 0
 					 : address_parse(host, port, &address);
 	if (length)
-		fd = address_bind(&address, length);
+		fd = address_bind(&address, length, false);
 	if (fd < 0 || listen(fd, BACKLOG)) {
 		snprintf(error, CONFIG_ERROR_SIZE, "%s endpoint %s: cannot listen: %s", what,
 			endpoint, strerror(errno));

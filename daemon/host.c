@@ -105,33 +105,43 @@ struct discovery {
 	void *context;
 };
 
-/*
- * Names the target at the portal that was used first, then at the others. A wildcard portal is
- * told as the address this peer reached us at, with its port; never as 0.0.0.0 or [::].
- */
+/* Where this peer finds a portal: a wildcard as the address it reached us at; NULL if it cannot, for all we know. */
+static const char *portal_for(const struct discovery *discovery, const struct portal *portal,
+	char text[ADDRESS_TEXT_SIZE])
+{
+	struct sockaddr_storage address = portal->address;
+
+	if (portal->fd < 0)
+		return NULL;
+	if (address_is_any((struct sockaddr *)&address)) {
+		if (discovery->local.ss_family != address.ss_family)
+			return NULL;
+		address = discovery->local;
+		address_set_port((struct sockaddr *)&address,
+			address_port((const struct sockaddr *)&portal->address));
+	}
+	return address_text((struct sockaddr *)&address, text, ADDRESS_TEXT_SIZE);
+}
+
+/* Names the target at the portal that was used first, unless that is gone, then at the others. */
 static void discover_target(void *context, const char *target)
 {
 	const struct discovery *discovery = context;
 	const struct connection *connection = discovery->connection;
-	const struct workers *workers = connection->worker->workers;
+	const struct portal_set *portals = connection->worker->portals;
+	const struct portal *used = portal_set_find_text(portals, connection->listener);
 	char text[ADDRESS_TEXT_SIZE], address[ADDRESS_TEXT_SIZE + 8];
 
-	snprintf(address, sizeof(address), "%s,%u", connection->portal, connection->entry.group);
-	discovery->each(discovery->context, target, address);
-	for (size_t i = 0; i < workers->portal_count; i++) {
-		struct sockaddr_storage other = workers->portals[i].address;
-		if (address_is_any((struct sockaddr *)&other)) {
-			if (discovery->local.ss_family != other.ss_family)
-				continue;
-			other = discovery->local;
-			address_set_port((struct sockaddr *)&other,
-				address_port(
-					(const struct sockaddr *)&workers->portals[i].address));
-		}
-		address_text((struct sockaddr *)&other, text, sizeof(text));
-		if (strcmp(text, connection->portal) == 0)
+	if (used) {
+		snprintf(address, sizeof(address), "%s,%u", connection->portal, used->group);
+		discovery->each(discovery->context, target, address);
+	}
+	for (size_t i = 0; i < portals->count; i++) {
+		const struct portal *portal = portals->portals[i];
+		if (!portal_for(discovery, portal, text) ||
+			(used && strcmp(text, connection->portal) == 0))
 			continue;
-		snprintf(address, sizeof(address), "%s,%u", text, workers->portals[i].group);
+		snprintf(address, sizeof(address), "%s,%u", text, portal->group);
 		discovery->each(discovery->context, target, address);
 	}
 }

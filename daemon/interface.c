@@ -3,7 +3,7 @@
 #include "daemon/interface.h"
 
 #include "daemon/address.h"
-#include "daemon/worker.h"
+#include "daemon/portals.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
@@ -60,6 +60,8 @@ int interface_each(const struct portal *portal,
 	char text[INTERFACE_TEXT_SIZE];
 	struct ifaddrs *list = NULL;
 	unsigned count = 0;
+	if (portal->fd < 0)
+		return 0;
 	if (!address_is_any(own))
 		return plain_text(own, text) ? each(context, text, own->sa_family == AF_INET6) : 0;
 	if (getifaddrs(&list))

@@ -14,7 +14,7 @@ struct portal;
 #define INTERFACE_TEXT_SIZE 46 /* the longest numeric address and its NUL */
 
 /*
- * Calls `each` for every address of a portal, without brackets or port; those of the loopback and
+ * Calls `each` for every address of a portal that listens, without brackets or port; those of the loopback and
  * link-local ones stay out if there is another. 0, or -1 as soon as `each` returned so.
  */
 int interface_each(const struct portal *portal,

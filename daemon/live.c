@@ -9,27 +9,18 @@
 #include "base/log.h"
 #include "conf/state.h"
 #include "daemon/closing.h"
+#include "daemon/live_parts.h"
 #include "daemon/notify.h"
 #include "daemon/registry.h"
+#include "daemon/worker.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct live {
-	struct config *running;
-	struct config_target *named; /* the file's */
-	size_t named_count;
-	struct overlay *overlay;
-	struct state *state;
-	struct live_place place;
-	struct jobs jobs;
-	bool reload_waits; /* a reload is in the queue that has not begun */
-};
-
-static void log_dropped(const char *target, const char *what)
+static void log_dropped(const char *kind, const char *name, const char *what)
 {
-	log_warning("target=%s: %s, so it is not in force", target, what);
+	log_warning("%s=%s: %s, so it is not in force", kind, name, what);
 }
 
 /* --- beginning and end --- */
@@ -51,15 +42,29 @@ static struct overlay *overlay_load(struct state *state, char error[CONFIG_ERROR
 	return overlay;
 }
 
+/* What the file names is kept; `file` has it no more once that is replaced. */
+static void keep_named(struct live *live, const struct config *file)
+{
+	live->named = file->targets;
+	live->named_count = file->target_count;
+	live->named_portals = file->portals;
+	live->named_portal_count = file->portal_count;
+}
+
+static void forget_named(struct live *live)
+{
+	config_targets_free(live->named, live->named_count);
+	config_portals_free(live->named_portals, live->named_portal_count);
+}
+
 int live_check(const struct config *file, struct state *state, char error[CONFIG_ERROR_SIZE])
 {
 	struct overlay *overlay = overlay_load(state, error);
-	struct config_target *targets = NULL;
-	size_t count = 0;
-	int result = overlay ? overlay_merge(overlay, file, &targets, &count, log_dropped, error)
-			     : -1;
+	struct config merged;
+	int result = overlay ? overlay_merge(overlay, file, &merged, log_dropped, error) : -1;
 
-	config_targets_free(targets, count);
+	if (result == 0)
+		overlay_merged_clear(&merged);
 	overlay_free(overlay);
 	return result;
 }
@@ -67,8 +72,7 @@ int live_check(const struct config *file, struct state *state, char error[CONFIG
 struct live *live_new(struct config *running, struct state *state, char error[CONFIG_ERROR_SIZE])
 {
 	struct live *live = calloc(1, sizeof(*live));
-	struct config_target *targets;
-	size_t count;
+	struct config merged;
 
 	snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
 	if (!live)
@@ -76,16 +80,14 @@ struct live *live_new(struct config *running, struct state *state, char error[CO
 	live->state = state;
 	live->overlay = overlay_load(state, error);
 	if (!live->overlay ||
-		overlay_merge(live->overlay, running, &targets, &count, log_dropped, error) < 0) {
+		overlay_merge(live->overlay, running, &merged, log_dropped, error) < 0) {
 		overlay_free(live->overlay);
 		free(live);
 		return NULL;
 	}
 	live->running = running;
-	live->named = running->targets;
-	live->named_count = running->target_count;
-	running->targets = targets;
-	running->target_count = count;
+	keep_named(live, running);
+	*running = merged;
 	return live;
 }
 
@@ -107,7 +109,7 @@ void live_free(struct live *live)
 {
 	if (!live)
 		return;
-	config_targets_free(live->named, live->named_count);
+	forget_named(live);
 	overlay_free(live->overlay);
 	free(live);
 }
@@ -119,17 +121,19 @@ bool live_is_idle(const struct live *live)
 
 /* --- one change --- */
 
-/* A configuration that is `running` but for its targets, which are taken. NULL when out of memory. */
-static struct config *config_with(
-	const struct config *running, struct config_target *targets, size_t count)
+struct config *live_config_take(const struct config *running, struct config *merged)
 {
 	struct config *config = malloc(sizeof(*config));
 
-	if (!config)
+	if (!config) {
+		overlay_merged_clear(merged);
 		return NULL;
+	}
 	*config = *running;
-	config->targets = targets;
-	config->target_count = count;
+	config->targets = merged->targets;
+	config->target_count = merged->target_count;
+	config->portals = merged->portals;
+	config->portal_count = merged->portal_count;
 	return config;
 }
 
@@ -148,9 +152,10 @@ static void change_end(struct live_change *change, enum live_result result)
 {
 	change_release(change);
 	if (change->after) {
-		config_targets_free(change->after->targets, change->after->target_count);
+		overlay_merged_clear(change->after);
 		free(change->after);
 	}
+	portal_set_unref(change->portals);
 	overlay_free(change->overlay);
 	free(change->closure);
 	if (!change->out_of_row)
@@ -192,7 +197,7 @@ static void change_undo(struct live_change *change)
 		log_error("a restart may serve what could not be served now");
 }
 
-static void drain_closed(struct closure *closure)
+static void change_closed(struct closure *closure)
 {
 	struct live_change *change = closure->context;
 
@@ -200,42 +205,54 @@ static void drain_closed(struct closure *closure)
 	change_end(change, LIVE_DONE);
 }
 
-/* No login begins any more; who is logged in is asked to log out. That may take its time: others have their turn. */
-static void drain_begin(struct live_change *change)
+/* Closes who it is about. When it does not matter who comes meanwhile, others have their turn. */
+static void change_close(struct live_change *change, const struct closing_whom *whom)
 {
-	struct live *live = change->live;
-	struct target *target = registry_find(live->place.registry, change->target);
-
-	if (!change->flag || !target) {
-		change_end(change, LIVE_DONE);
-		return;
-	}
 	change->closure = calloc(1, sizeof(*change->closure));
 	if (!change->closure) {
 		change_end(change, LIVE_FAILED);
 		return;
 	}
-	*change->closure = (struct closure){ .done = drain_closed, .context = change };
-	const struct closing_whom all = { .target = target, .present = true, .politely = true };
-	if (closing_begin_all(live->place.workers, change->closure, &all) < 0) {
+	*change->closure = (struct closure){ .done = change_closed, .context = change };
+	if (closing_begin_all(change->live->place.workers, change->closure, whom) < 0) {
 		change_end(change, LIVE_FAILED);
 		return;
 	}
-	change->out_of_row = true;
-	jobs_end(&change->job);
+	if (whom->present) {
+		change->out_of_row = true;
+		jobs_end(&change->job);
+	}
+}
+
+/* No login begins any more by that target or portal; those who are logged in are asked to log out, or closed. */
+static void change_follow(struct live_change *change)
+{
+	bool drains = change->kind == LIVE_DRAIN && change->flag;
+	const struct closing_whom target = {
+		.target = drains ? registry_find(change->live->place.registry, change->target)
+				 : NULL,
+		.present = true,
+		.politely = true,
+	};
+	const struct closing_whom portal = { .portal = change->portal_text };
+
+	if (target.target)
+		change_close(change, &target);
+	else if (change->kind == LIVE_REMOVE_PORTAL && change->force)
+		change_close(change, &portal);
+	else
+		change_end(change, LIVE_DONE);
 }
 
 /* It runs: the running configuration and the overlay are the new ones. */
 static void change_publish(struct live_change *change)
 {
 	struct live *live = change->live;
-	struct config_target *targets = live->running->targets;
-	size_t count = live->running->target_count;
+	const struct config before = *live->running;
 
-	live->running->targets = change->after->targets;
-	live->running->target_count = change->after->target_count;
-	change->after->targets = targets;
-	change->after->target_count = count;
+	/* All else is the same in both. */
+	*live->running = *change->after;
+	*change->after = before;
 	if (change->overlay) {
 		overlay_free(live->overlay);
 		live->overlay = change->overlay;
@@ -247,11 +264,15 @@ static void change_publish(struct live_change *change)
 
 static void reload_log(const struct live *live, const struct apply_result *result)
 {
-	if (result->added + result->changed + result->removed + result->failed == 0)
+	if (result->added + result->changed + result->removed + result->failed +
+			result->portals_added + result->portals_removed ==
+		0)
 		log_info("reload: the targets of %s are as they were", live->running->file);
 	else
-		log_info("reload: done targets_added=%u changed=%u removed=%u failed=%u",
-			result->added, result->changed, result->removed, result->failed);
+		log_info("reload: done targets_added=%u changed=%u removed=%u failed=%u "
+			 "portals_added=%u portals_removed=%u",
+			result->added, result->changed, result->removed, result->failed,
+			result->portals_added, result->portals_removed);
 }
 
 static void change_undone(void *context, const struct apply_result *result)
@@ -282,10 +303,10 @@ static void change_applied(void *context, const struct apply_result *result)
 	change_publish(change);
 	if (change->kind == LIVE_RELOAD)
 		reload_log(live, result);
-	if (change->kind == LIVE_DRAIN)
-		drain_begin(change);
+	if (result->failed)
+		change_end(change, LIVE_FAILED);
 	else
-		change_end(change, result->failed ? LIVE_FAILED : LIVE_DONE);
+		change_follow(change);
 }
 
 /* By the overlay that is to be in force. */
@@ -308,6 +329,7 @@ static int apply_targets(
 		.before = live->running,
 		.after = after,
 		.is_drained = change_drains,
+		.portals = change->portals,
 		.retry = change->kind == LIVE_RELOAD || change->undoing,
 		.done = change->undoing ? change_undone : change_applied,
 		.context = change,
@@ -318,12 +340,13 @@ static int apply_targets(
 
 /* --- a reload --- */
 
-/* What only a restart can change. Targets are apply.c's. */
+/* What only a restart can change. Targets and portals are apply.c's. */
 static void reload_difference(void *context, const char *key, const char *before, const char *after)
 {
 	const struct live *live = context;
 
-	if (strncmp(key, "targets[", strlen("targets[")) != 0)
+	if (strncmp(key, "targets[", strlen("targets[")) != 0 &&
+		strncmp(key, "portals[", strlen("portals[")) != 0)
 		log_warning("%s: %s: \"%s\" -> \"%s\" takes a restart, the running value stays",
 			live->running->file, key, before, after);
 }
@@ -341,13 +364,12 @@ static bool gateway_is_same(const struct config_gateway *a, const struct config_
 	       strcmp(a->account, b->account) == 0 && strcmp(a->id, b->id) == 0;
 }
 
-/* The targets that the file and the overlay would make. 0, or -1 with a line in `error`. */
-static int reload_merge(const struct live *live, const struct config *file,
-	struct config_target **targets, size_t *count, overlay_dropped *dropped,
-	char error[CONFIG_ERROR_SIZE])
+/* What the file and the overlay would make. 0, or -1 with a line in `error`. */
+static int reload_merge(const struct live *live, const struct config *file, struct config *merged,
+	overlay_dropped *dropped, char error[CONFIG_ERROR_SIZE])
 {
 	if (gateway_is_same(&live->running->gateway, &file->gateway))
-		return overlay_merge(live->overlay, file, targets, count, dropped, error);
+		return overlay_merge(live->overlay, file, merged, dropped, error);
 	snprintf(error, CONFIG_ERROR_SIZE,
 		"gateway is part of every target's ARN, a new one takes a restart");
 	return -1;
@@ -355,242 +377,46 @@ static int reload_merge(const struct live *live, const struct config *file,
 
 int live_try(const struct live *live, const struct config *file, char error[CONFIG_ERROR_SIZE])
 {
-	struct config_target *targets = NULL;
-	size_t count = 0;
-	int result = reload_merge(live, file, &targets, &count, NULL, error);
+	struct config merged;
+	int result = reload_merge(live, file, &merged, NULL, error);
 
-	config_targets_free(targets, count);
+	if (result == 0)
+		overlay_merged_clear(&merged);
 	return result;
 }
 
 static void reload_begin(struct live_change *change)
 {
 	struct live *live = change->live;
-	struct config_target *targets = NULL;
-	size_t count = 0;
+	struct config merged;
 
 	notify_reloading();
 	live->reload_waits = false;
 	struct config *file = config_load(live->running->file, change->error);
-	if (!file || reload_merge(live, file, &targets, &count, log_dropped, change->error) < 0) {
+	if (!file || reload_merge(live, file, &merged, log_dropped, change->error) < 0) {
 		reload_refuse(change, file);
 		return;
 	}
 	config_diff(live->running, file, reload_difference, live);
-	change->after = config_with(live->running, targets, count);
+	change->after = live_config_take(live->running, &merged);
 	if (!change->after)
 		abort(); /* nothing has been touched; a daemon without 200 bytes serves nobody */
-	if (apply_targets(change, change->after, change->error) < 0) {
+	change->portals = portal_set_open(
+		live->place.workers->portals, change->after, NULL, change->error);
+	if (!change->portals || apply_targets(change, change->after, change->error) < 0) {
 		reload_refuse(change, file);
 		return;
 	}
 	/* Nothing but memory of the file's old words depends on these. */
-	config_targets_free(live->named, live->named_count);
-	live->named = file->targets;
-	live->named_count = file->target_count;
+	forget_named(live);
+	keep_named(live, file);
 	file->targets = NULL;
-	file->target_count = 0;
+	file->portals = NULL;
+	file->target_count = file->portal_count = 0;
 	config_free(file);
 }
 
 /* --- a live change --- */
-
-/* A target without a LUN is none: the last one takes it along. */
-static enum overlay_result remove_volume(
-	const struct live_change *change, struct overlay *overlay, const struct overlay_view *view)
-{
-	enum overlay_result removed = overlay_remove_lun(
-		overlay, view, change->target, change->lun);
-
-	return removed == OVERLAY_LAST ? overlay_remove_target(overlay, view, change->target)
-				       : removed;
-}
-
-static enum overlay_result change_edit(struct live_change *change, struct overlay *overlay)
-{
-	const struct live *live = change->live;
-	const struct overlay_view view = { .named = live->named,
-		.named_count = live->named_count,
-		.running = live->running->targets,
-		.running_count = live->running->target_count };
-
-	switch (change->kind) {
-	case LIVE_CREATE_TARGET:
-		return overlay_add_target(overlay, &view, change->wanted->targets);
-	case LIVE_DELETE_TARGET:
-		return overlay_remove_target(overlay, &view, change->target);
-	case LIVE_CREATE_LUN:
-		return overlay_add_lun(
-			overlay, &view, change->target, change->wanted->additions->luns);
-	case LIVE_DELETE_LUN:
-		return overlay_remove_lun(overlay, &view, change->target, change->lun);
-	case LIVE_RESIZE_LUN:
-		return overlay_resize_lun(
-			overlay, &view, change->target, change->lun, change->size);
-	case LIVE_SET_READ_ONLY:
-		return overlay_set_read_only(
-			overlay, &view, change->target, change->lun, change->flag);
-	case LIVE_DRAIN:
-		return overlay_set_drained(overlay, &view, change->target, change->flag);
-	case LIVE_DELETE_VOLUME:
-		return remove_volume(change, overlay, &view);
-	case LIVE_RELOAD:
-		break;
-	}
-	abort();
-}
-
-/* The result to end with, or LIVE_DONE to go on. */
-static enum live_result edit_result(struct live_change *change, enum overlay_result edited)
-{
-	static const enum live_result results[] = {
-		[OVERLAY_DONE] = LIVE_DONE,
-		[OVERLAY_SAME] = LIVE_SAME,
-		[OVERLAY_EXISTS] = LIVE_EXISTS,
-		[OVERLAY_NO_TARGET] = LIVE_NO_TARGET,
-		[OVERLAY_NO_LUN] = LIVE_NO_LUN,
-		[OVERLAY_NAMED] = LIVE_REFUSED,
-		[OVERLAY_LAST] = LIVE_REFUSED,
-		[OVERLAY_OUT_OF_MEMORY] = LIVE_FAILED,
-	};
-
-	if (edited == OVERLAY_NAMED)
-		snprintf(change->error, sizeof(change->error),
-			"The configuration file names it: change it there and reload.");
-	if (edited == OVERLAY_LAST)
-		snprintf(change->error, sizeof(change->error),
-			"It is the target's only LUN: delete the target.");
-	return results[edited];
-}
-
-/* Whether a size may be the LUN's new one; LIVE_DONE to go on. */
-static enum live_result check_size(struct live_change *change)
-{
-	const struct target *target = registry_find(change->live->place.registry, change->target);
-
-	for (size_t i = 0; target && i < target->config->lun_count; i++) {
-		uint64_t now = registry_lun_size(target, i);
-		if (target->config->luns[i].lun != change->lun)
-			continue;
-		if (change->size == now)
-			return LIVE_SAME;
-		if (change->size > now)
-			return registry_lun_try_grow(target, i, change->size, change->error) < 0
-				       ? LIVE_REFUSED
-				       : LIVE_DONE;
-		snprintf(change->error, sizeof(change->error),
-			"SizeInBytes is %llu, but the LUN has %llu already and only grows.",
-			(unsigned long long)change->size, (unsigned long long)now);
-		return LIVE_REFUSED;
-	}
-	return LIVE_DONE;
-}
-
-/* Opening a target's LUNs anew would empty those in memory that stay. */
-static enum live_result check_memory(struct live_change *change, bool lun_goes)
-{
-	const struct config_target *before = config_target_find(change->live->running->targets,
-		change->live->running->target_count, change->target);
-
-	for (size_t i = 0; i < before->lun_count; i++) {
-		const struct config_lun *lun = &before->luns[i];
-		bool goes = lun_goes && lun->lun == change->lun;
-		if (goes || strcmp(lun->path, "memory:") != 0)
-			continue;
-		snprintf(change->error, sizeof(change->error),
-			"The data of LUN %u, which is \"memory:\", would be lost.", lun->lun);
-		return LIVE_REFUSED;
-	}
-	return LIVE_DONE;
-}
-
-/* From now on nobody logs in; somebody who is logged in stands against it. */
-static enum live_result check_sessions(struct live_change *change)
-{
-	struct target *target = registry_find(change->live->place.registry, change->target);
-
-	if (!target || change->force)
-		return LIVE_DONE;
-	change->holds = true;
-	target_hold(target, true);
-	return target_is_idle(target) ? LIVE_DONE : LIVE_IN_USE;
-}
-
-static enum live_result change_check(struct live_change *change)
-{
-	const bool lun_goes = change->kind == LIVE_DELETE_LUN || change->kind == LIVE_DELETE_VOLUME;
-	enum live_result result = change->check ? change->check(change) : LIVE_DONE;
-
-	if (result == LIVE_DONE && change->kind == LIVE_RESIZE_LUN)
-		result = check_size(change);
-	if (result == LIVE_DONE && (lun_goes || change->kind == LIVE_SET_READ_ONLY))
-		result = check_memory(change, lun_goes);
-	if (result == LIVE_DONE && (lun_goes || change->kind == LIVE_DELETE_TARGET))
-		result = check_sessions(change);
-	return result;
-}
-
-static enum live_result change_prepare(struct live_change *change)
-{
-	struct live *live = change->live;
-	struct config file = *live->running;
-	struct config_target *targets;
-	size_t count;
-
-	file.targets = live->named;
-	file.target_count = live->named_count;
-	change->overlay = overlay_copy(live->overlay);
-	if (!change->overlay)
-		return LIVE_FAILED;
-	enum live_result result = edit_result(change, change_edit(change, change->overlay));
-	if (result == LIVE_DONE)
-		result = change_check(change);
-	if (result != LIVE_DONE)
-		return result;
-	if (overlay_merge(change->overlay, &file, &targets, &count, NULL, change->error) < 0)
-		return LIVE_REFUSED;
-	change->after = config_with(live->running, targets, count);
-	if (change->after)
-		return LIVE_DONE;
-	config_targets_free(targets, count);
-	return LIVE_FAILED;
-}
-
-/* What the file wins over would be stored and never be seen. */
-static enum live_result check_in_force(struct live_change *change)
-{
-	const struct config_target *target = config_target_find(
-		change->after->targets, change->after->target_count, change->target);
-	bool in_force = true;
-
-	if (change->kind == LIVE_CREATE_TARGET)
-		in_force = target && target->lun_count == change->wanted->targets->lun_count;
-	if (change->kind == LIVE_CREATE_LUN)
-		in_force = target && config_lun_find(target, change->lun);
-	if (in_force)
-		return LIVE_DONE;
-	snprintf(change->error, sizeof(change->error),
-		"The path, serial or naa is that of a LUN that the configuration file names.");
-	return LIVE_REFUSED;
-}
-
-/* What cannot be opened must not be stored. */
-static enum live_result check_opens(struct live_change *change)
-{
-	const struct config_target *target = config_target_find(
-		change->after->targets, change->after->target_count, change->target);
-
-	if (change->kind != LIVE_CREATE_TARGET && change->kind != LIVE_CREATE_LUN)
-		return LIVE_DONE;
-	for (size_t i = 0; i < target->lun_count; i++) {
-		const struct config_lun *lun = &target->luns[i];
-		bool is_new = change->kind == LIVE_CREATE_TARGET || lun->lun == change->lun;
-		if (is_new && registry_lun_try(change->live->place.registry, change->after->file,
-				      target, lun, change->error) < 0)
-			return LIVE_REFUSED;
-	}
-	return LIVE_DONE;
-}
 
 static void change_run(struct job *job)
 {
@@ -600,15 +426,11 @@ static void change_run(struct job *job)
 		reload_begin(change);
 		return;
 	}
-	enum live_result result = change_prepare(change);
-	if (result == LIVE_DONE)
-		result = check_in_force(change);
-	if (result == LIVE_DONE)
-		result = check_opens(change);
+	enum live_result result = live_prepare(change);
 	if (result == LIVE_DONE && overlay_store(change->live, change->overlay) < 0)
 		result = LIVE_FAILED;
-	if (result == LIVE_SAME && change->kind == LIVE_DRAIN && change->flag) {
-		drain_begin(change); /* sessions may be left of the first one */
+	if (result == LIVE_SAME) {
+		change_follow(change); /* sessions may be left of the first one */
 		return;
 	}
 	if (result != LIVE_DONE) {

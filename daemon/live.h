@@ -10,6 +10,7 @@
 #include "conf/overlay.h"
 #include "daemon/apply.h"
 #include "daemon/jobs.h"
+#include "daemon/portals.h"
 
 struct event_base;
 struct live;
@@ -27,6 +28,8 @@ enum live_kind {
 	LIVE_SET_READ_ONLY, /* to `flag` */
 	LIVE_DRAIN,         /* or, without `flag`, no longer */
 	LIVE_DELETE_VOLUME, /* LUN number `lun`, and the target too if it is its only one */
+	LIVE_ADD_PORTAL,    /* `portal` */
+	LIVE_REMOVE_PORTAL, /* with `force`: and close who came by it */
 };
 
 enum live_result {
@@ -44,8 +47,9 @@ enum live_result {
 struct live_change {
 	struct job job; /* first; the queue's */
 	enum live_kind kind;
-	char *target;           /* its name, owned by the caller; not for LIVE_RELOAD */
-	struct overlay *wanted; /* owned by the caller */
+	char *target; /* its name, owned by the caller; NULL for reloads and portals */
+	struct config_portal portal; /* its address owned by the caller */
+	struct overlay *wanted;      /* owned by the caller */
 	unsigned lun;
 	uint64_t size; /* bytes */
 	bool flag;
@@ -61,13 +65,15 @@ struct live_change {
 
 	char error[CONFIG_ERROR_SIZE]; /* one line; "" = there is nothing to say */
 	struct apply_result applied;
-	unsigned sessions; /* closed by a drain */
+	unsigned sessions; /* closed by a drain, or with a portal */
 
 	/* Its own. */
 	struct live *live;
-	struct overlay *overlay; /* as it is to be */
-	struct config *after;    /* as it is to run */
-	bool holds;              /* a deletion: its target takes no login */
+	struct overlay *overlay;    /* as it is to be */
+	struct config *after;       /* as it is to run */
+	bool holds;                 /* a deletion: its target takes no login */
+	struct portal_set *portals; /* listening already, if there are to be others */
+	char portal_text[PORTAL_TEXT_SIZE];
 	struct closure *closure;
 	bool undoing;
 	bool out_of_row; /* a drain: it waits for sessions, the next change need not */

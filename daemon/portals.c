@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One socket per portal, shared by all workers; an IPv6 one takes IPv6 alone, so that a pair of wildcards fits. */
+/*
+ * A wildcard and an address of its own cannot listen on one port, so where one takes the other's place both listen for
+ * a moment, by SO_REUSEPORT, which is set for binding the new one alone: at no time does nobody listen.
+ */
 #include "daemon/portals.h"
 
 #include "base/log.h"
 #include "daemon/address.h"
-#include "daemon/connection.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define LISTEN_BACKLOG 4096
+
+/* --- one portal --- */
 
 /*
  * Small PDUs must not wait for the peer's acknowledgements; a dead peer must be noticed. On Linux an
@@ -36,61 +40,240 @@ static void prepare_connections(int fd, unsigned busy_poll)
 			strerror(errno));
 }
 
-static int portal_open(
-	struct portal *portal, const struct config_portal *wanted, unsigned busy_poll)
+/* Binds and listens. 0, or -1 with errno. */
+static int portal_listen(struct portal *portal, bool beside, unsigned busy_poll)
 {
-	const int on = 1;
-	socklen_t length = address_parse(wanted->address, wanted->port, &portal->address);
+	socklen_t length = address_parse(portal->host, portal->port, &portal->address);
 
-	portal->group = wanted->group;
-	portal->fd = socket(
-		portal->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	portal->fd = address_bind(&portal->address, length, beside);
 	if (portal->fd < 0)
 		return -1;
-	setsockopt(portal->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	prepare_connections(portal->fd, busy_poll);
-	if (portal->address.ss_family == AF_INET6)
-		setsockopt(portal->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-	if (bind(portal->fd, (struct sockaddr *)&portal->address, length) < 0 ||
-		listen(portal->fd, LISTEN_BACKLOG) < 0)
-		return -1;
 	length = sizeof(portal->address);
-	return getsockname(portal->fd, (struct sockaddr *)&portal->address, &length);
+	if (listen(portal->fd, LISTEN_BACKLOG) == 0 &&
+		getsockname(portal->fd, (struct sockaddr *)&portal->address, &length) == 0)
+		return 0;
+	int reason = errno;
+	close(portal->fd);
+	portal->fd = -1;
+	errno = reason;
+	return -1;
 }
 
-struct portal *portals_open(const struct config *config, char error[CONFIG_ERROR_SIZE])
+/* Not listening yet. NULL when out of memory. */
+static struct portal *portal_new(const struct config_portal *wanted)
 {
-	struct portal *portals = calloc(config->portal_count + 1, sizeof(*portals));
+	struct portal *portal = calloc(1, sizeof(*portal));
 
-	if (!portals) {
-		snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
+	if (!portal)
 		return NULL;
+	atomic_init(&portal->refs, 1);
+	portal->fd = -1;
+	portal->group = wanted->group;
+	portal->made_live = wanted->made_live;
+	portal->port = wanted->port;
+	snprintf(portal->host, sizeof(portal->host), "%s", wanted->address);
+	address_parse(portal->host, portal->port, &portal->address);
+	return portal;
+}
+
+static void portal_unref(struct portal *portal)
+{
+	if (atomic_fetch_sub(&portal->refs, 1) != 1)
+		return;
+	if (portal->fd >= 0)
+		close(portal->fd);
+	free(portal);
+}
+
+/* --- sets --- */
+
+struct portal_set *portal_set_ref(struct portal_set *set)
+{
+	atomic_fetch_add(&set->refs, 1);
+	return set;
+}
+
+void portal_set_unref(struct portal_set *set)
+{
+	if (!set || atomic_fetch_sub(&set->refs, 1) != 1)
+		return;
+	for (size_t i = 0; i < set->count; i++)
+		portal_unref(set->portals[i]);
+	free(set);
+}
+
+bool portal_set_has(const struct portal_set *set, const struct portal *portal)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (set->portals[i] == portal)
+			return true;
+	return false;
+}
+
+const struct portal *portal_set_find(const struct portal_set *set, const char *host, uint16_t port)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		const struct portal *portal = set->portals[i];
+		if (strcmp(portal->host, host) == 0 &&
+			address_port((const struct sockaddr *)&portal->address) == port)
+			return portal;
 	}
-	for (size_t i = 0; i < config->portal_count; i++) {
-		if (portal_open(&portals[i], &config->portals[i], config->busy_poll) == 0)
+	return NULL;
+}
+
+const struct portal *portal_set_find_text(const struct portal_set *set, const char *text)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (set->portals[i]->fd >= 0 && strcmp(set->portals[i]->text, text) == 0)
+			return set->portals[i];
+	return NULL;
+}
+
+/* --- from one set to the next --- */
+
+/* How the portals that run become those that are wanted. */
+struct opening {
+	const struct portal_set *running;
+	unsigned busy_poll;                       /* us */
+	bool stays[CONFIG_PORTALS_MOST];          /* of those that run */
+	struct portal *from[CONFIG_PORTALS_MOST]; /* of those wanted; NULL: a new one */
+};
+
+/* The portal that runs, is not taken yet, and is `wanted`: as it was configured, or (`bound`) where it listens. */
+static struct portal *opening_take(
+	struct opening *opening, const struct config_portal *wanted, bool bound)
+{
+	for (size_t i = 0; opening->running && i < opening->running->count; i++) {
+		struct portal *portal = opening->running->portals[i];
+		uint16_t port = bound ? address_port((const struct sockaddr *)&portal->address)
+				      : portal->port;
+		if (opening->stays[i] || port != wanted->port ||
+			strcmp(portal->host, wanted->address) != 0)
 			continue;
-		snprintf(error, CONFIG_ERROR_SIZE, "cannot listen on portal %s port %u: %s",
-			config->portals[i].address, config->portals[i].port, strerror(errno));
-		portals_close(portals, i + 1);
-		return NULL;
+		opening->stays[i] = true;
+		return portal;
 	}
-	return portals;
+	return NULL;
 }
 
-void portals_log(const struct portal *portals, size_t count)
+/* Lets others bind the port of those that go, or no longer. Whether there are any. */
+static bool opening_share(
+	const struct opening *opening, const struct config_portal *wanted, int shared)
 {
-	char text[ADDRESS_TEXT_SIZE];
+	bool found = false;
 
-	for (size_t i = 0; i < count; i++)
-		log_info("listening on %s",
-			address_text(
-				(const struct sockaddr *)&portals[i].address, text, sizeof(text)));
+	for (size_t i = 0; opening->running && i < opening->running->count; i++) {
+		const struct portal *portal = opening->running->portals[i];
+		if (opening->stays[i] || portal->fd < 0 ||
+			address_port((const struct sockaddr *)&portal->address) != wanted->port)
+			continue;
+		setsockopt(portal->fd, SOL_SOCKET, SO_REUSEPORT, &shared, sizeof(shared));
+		found = true;
+	}
+	return found;
 }
 
-void portals_close(struct portal *portals, size_t count)
+static int opening_listen(
+	const struct opening *opening, struct portal *portal, const struct config_portal *wanted)
 {
-	for (size_t i = 0; portals && i < count; i++)
-		if (portals[i].fd >= 0)
-			close(portals[i].fd);
-	free(portals);
+	const int off = 0;
+	int result = portal_listen(portal, false, opening->busy_poll);
+
+	if (result == 0 || errno != EADDRINUSE || !opening_share(opening, wanted, 1))
+		return result;
+	result = portal_listen(portal, true, opening->busy_poll);
+	int reason = errno;
+	opening_share(opening, wanted, 0);
+	if (result == 0)
+		setsockopt(portal->fd, SOL_SOCKET, SO_REUSEPORT, &off, sizeof(off));
+	errno = reason;
+	return result;
+}
+
+/* One portal of the new set, a reference; NULL with errno. What nobody asked for may be without a socket. */
+static struct portal *opening_portal(const struct opening *opening, struct portal *from,
+	const struct config_portal *wanted, bool must)
+{
+	if (from && from->fd >= 0 && from->group == wanted->group && from->port == wanted->port &&
+		from->made_live == wanted->made_live) {
+		atomic_fetch_add(&from->refs, 1);
+		return from;
+	}
+	struct portal *portal = portal_new(wanted);
+	if (!portal)
+		return NULL;
+	if (from && from->fd >= 0) {
+		/* The same socket under another name: nobody who connects notices. */
+		portal->fd = fcntl(from->fd, F_DUPFD_CLOEXEC, 0);
+		portal->address = from->address;
+	}
+	if (portal->fd < 0 && opening_listen(opening, portal, wanted) < 0) {
+		int reason = errno;
+		if (must) {
+			portal_unref(portal);
+			errno = reason;
+			return NULL;
+		}
+		address_parse(portal->host, portal->port, &portal->address);
+		log_error("portal %s port %u, made live, cannot listen: %s", wanted->address,
+			wanted->port, strerror(reason));
+	}
+	address_text((const struct sockaddr *)&portal->address, portal->text, sizeof(portal->text));
+	return portal;
+}
+
+struct portal_set *portal_set_open(struct portal_set *running, const struct config *config,
+	const struct config_portal *asked, char error[CONFIG_ERROR_SIZE])
+{
+	struct opening opening = { .running = running, .busy_poll = config->busy_poll };
+	struct portal_set *set = calloc(1, sizeof(*set));
+
+	snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
+	if (!set)
+		return NULL;
+	atomic_init(&set->refs, 1);
+	for (size_t i = 0; i < config->portal_count; i++)
+		opening.from[i] = opening_take(&opening, &config->portals[i], false);
+	for (size_t i = 0; i < config->portal_count; i++)
+		if (!opening.from[i] && config->portals[i].port != 0)
+			opening.from[i] = opening_take(&opening, &config->portals[i], true);
+	for (size_t i = 0; i < config->portal_count; i++) {
+		const struct config_portal *wanted = &config->portals[i];
+		bool must = !wanted->made_live || (asked && config_portal_same(asked, wanted));
+		struct portal *portal = opening_portal(&opening, opening.from[i], wanted, must);
+		if (!portal) {
+			snprintf(error, CONFIG_ERROR_SIZE, "cannot listen on portal %s port %u: %s",
+				wanted->address, wanted->port, strerror(errno));
+			portal_set_unref(set);
+			return NULL;
+		}
+		set->portals[set->count++] = portal;
+	}
+	return set;
+}
+
+/* A line for each that only the first of two sets has; how many. */
+static unsigned log_only(
+	const struct portal_set *first, const struct portal_set *second, const char *what)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; first && i < first->count; i++) {
+		const struct portal *portal = first->portals[i];
+		if (portal->fd < 0 || (second && portal_set_find_text(second, portal->text)))
+			continue;
+		log_info("%s %s", what, portal->text);
+		count++;
+	}
+	return count;
+}
+
+struct portal_changes portal_set_log(
+	const struct portal_set *before, const struct portal_set *after)
+{
+	struct portal_changes changes = { .added = log_only(after, before, "listening on") };
+
+	changes.removed = log_only(before, after, "closed the portal");
+	return changes;
 }

@@ -40,7 +40,6 @@ struct server {
 	struct mailbox *mailbox;
 	struct state *state;
 	struct registry *registry;
-	struct portal *portals;
 	struct workers *workers;
 	struct gate *gate;
 	struct rotations *rotations;
@@ -196,8 +195,7 @@ static int server_open_control(struct server *server, char error[CONFIG_ERROR_SI
 		.gate = server->gate,
 		.workers = server->workers,
 		.config = server->config,
-		.portals = server->portals,
-		.portal_count = server->config->portal_count,
+		.portals = &server->workers->portals,
 		.live = server->live,
 		.metrics = server->metrics,
 	};
@@ -239,6 +237,18 @@ static void server_attach_live(struct server *server)
 	live_attach(server->live, &place);
 }
 
+static int server_start_workers(struct server *server, char error[CONFIG_ERROR_SIZE])
+{
+	const struct config *config = server->config;
+	struct portal_set *portals = portal_set_open(NULL, config, NULL, error);
+
+	if (portals)
+		server->workers = workers_new(config->workers, config->busy_poll, server->registry,
+			server->mailbox, portals, error, CONFIG_ERROR_SIZE);
+	portal_set_unref(portals);
+	return server->workers ? 0 : -1;
+}
+
 static int server_build(struct server *server, char error[CONFIG_ERROR_SIZE])
 {
 	const struct config *config = server->config;
@@ -259,12 +269,7 @@ static int server_build(struct server *server, char error[CONFIG_ERROR_SIZE])
 	if (!server->registry)
 		return -1;
 	live_publish_drains(server->live, server->registry);
-	server->portals = portals_open(config, error);
-	if (!server->portals)
-		return -1;
-	server->workers = workers_new(config->workers, config->busy_poll, server->registry,
-		server->mailbox, server->portals, config->portal_count, error, CONFIG_ERROR_SIZE);
-	if (!server->workers)
+	if (server_start_workers(server, error) < 0)
 		return -1;
 	server->gate = gate_new(server->state, server->workers);
 	if (!server->gate)
@@ -298,7 +303,7 @@ struct server *server_new_take(struct config *config, char error[CONFIG_ERROR_SI
 
 int server_run(struct server *server)
 {
-	portals_log(server->portals, server->config->portal_count);
+	portal_set_log(NULL, server->workers->portals);
 	notify_ready(server->config->target_count, server->config->portal_count);
 	event_base_dispatch(server->base);
 
@@ -330,7 +335,6 @@ void server_free(struct server *server)
 	live_free(server->live);
 	gate_free(server->gate);
 	workers_free(server->workers);
-	portals_close(server->portals, server->config->portal_count);
 	registry_free(server->registry);
 	state_close(server->state);
 	notify_free(server->notify);

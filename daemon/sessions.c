@@ -56,6 +56,7 @@ static void row_fill(struct session_row *row, const struct connection *connectio
 	snprintf(row->initiator, sizeof(row->initiator), "%s", info.identity->initiator);
 	snprintf(row->address, sizeof(row->address), "%s", connection->peer);
 	snprintf(row->portal, sizeof(row->portal), "%s", connection->portal);
+	snprintf(row->listener, sizeof(row->listener), "%s", connection->listener);
 	memcpy(row->isid, info.identity->isid, sizeof(row->isid));
 	row->tsih = info.tsih;
 	row->discovery = info.identity->discovery;

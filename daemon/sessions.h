@@ -20,6 +20,8 @@ struct session_row {
 	char initiator[ISCSI_NAME_MAX + 1];
 	char address[80]; /* the initiator's: "192.0.2.7:51234", "[::1]:51234" */
 	char portal[80];  /* ours */
+	char listener
+		[80]; /* the portal that it came by, as ListPortals tells it: a wildcard as such */
 	uint8_t isid[6];
 	uint16_t tsih;
 	bool discovery;

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <event2/event_struct.h>
 #include <openssl/rand.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,10 +29,10 @@
 
 /* A portal as one worker watches it. */
 struct listener {
+	TAILQ_ENTRY(listener) link;
 	struct worker *worker;
-	const struct portal *portal;
-	struct event *event;
-	struct event *resume;
+	const struct portal *portal; /* of the worker's set */
+	struct event event, resume;
 	int batch; /* sockets taken in one turn: one, and twice as many each time that is not the end of it */
 };
 
@@ -57,8 +58,8 @@ static void listener_accept(evutil_socket_t fd, short what, void *context)
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 			const struct timeval pause = { .tv_sec = 0, .tv_usec = ACCEPT_PAUSE_US };
 			log_warning("cannot accept a connection: %s", strerror(errno));
-			event_del(listener->event);
-			event_add(listener->resume, &pause);
+			event_del(&listener->event);
+			event_add(&listener->resume, &pause);
 		}
 		return;
 	}
@@ -70,40 +71,114 @@ static void listener_resume(evutil_socket_t fd, short what, void *context)
 {
 	struct listener *listener = context;
 	(void)fd, (void)what;
-	event_add(listener->event, NULL);
+	event_add(&listener->event, NULL);
 }
 
-static int worker_listen(struct worker *worker)
+static int listener_open(struct worker *worker, const struct portal *portal)
 {
-	const struct workers *workers = worker->workers;
+	struct listener *listener = calloc(1, sizeof(*listener));
 
-	worker->listeners = calloc(workers->portal_count, sizeof(*worker->listeners));
-	if (!worker->listeners)
+	if (!listener)
 		return -1;
-	for (size_t i = 0; i < workers->portal_count; i++) {
-		struct listener *listener = &worker->listeners[i];
-		listener->worker = worker;
-		listener->portal = &workers->portals[i];
-		listener->batch = 1;
-		listener->event = event_new(worker->base, listener->portal->fd,
-			EV_READ | EV_PERSIST, listener_accept, listener);
-		listener->resume = event_new(worker->base, -1, 0, listener_resume, listener);
-		if (!listener->event || !listener->resume || event_add(listener->event, NULL) < 0)
-			return -1;
+	listener->worker = worker;
+	listener->portal = portal;
+	listener->batch = 1;
+	event_assign(&listener->event, worker->base, portal->fd, EV_READ | EV_PERSIST,
+		listener_accept, listener);
+	event_assign(&listener->resume, worker->base, -1, 0, listener_resume, listener);
+	if (event_add(&listener->event, NULL) < 0) {
+		free(listener);
+		return -1;
 	}
+	TAILQ_INSERT_TAIL(&worker->listeners, listener, link);
 	return 0;
+}
+
+static void listener_close(struct listener *listener)
+{
+	event_del(&listener->event);
+	event_del(&listener->resume);
+	TAILQ_REMOVE(&listener->worker->listeners, listener, link);
+	free(listener);
+}
+
+static bool worker_hears(const struct worker *worker, const struct portal *portal)
+{
+	const struct listener *listener;
+
+	TAILQ_FOREACH(listener, &worker->listeners, link)
+	if (listener->portal == portal)
+		return true;
+	return false;
+}
+
+/* Accepts from these and no others. 0, or -1 if not from all. */
+static int worker_listen(struct worker *worker, struct portal_set *portals)
+{
+	struct portal_set *before = worker->portals;
+	struct listener *listener, *next;
+	int result = 0;
+
+	for (listener = TAILQ_FIRST(&worker->listeners); listener; listener = next) {
+		next = TAILQ_NEXT(listener, link);
+		if (!portal_set_has(portals, listener->portal))
+			listener_close(listener);
+	}
+	for (size_t i = 0; !worker->deaf && i < portals->count; i++) {
+		const struct portal *portal = portals->portals[i];
+		if (portal->fd >= 0 && !worker_hears(worker, portal) &&
+			listener_open(worker, portal) < 0)
+			result = -1;
+	}
+	worker->portals = portal_set_ref(portals);
+	portal_set_unref(before);
+	return result;
 }
 
 static void worker_deafen(struct worker *worker)
 {
-	for (size_t i = 0; worker->listeners && i < worker->workers->portal_count; i++) {
-		if (worker->listeners[i].event)
-			event_free(worker->listeners[i].event);
-		if (worker->listeners[i].resume)
-			event_free(worker->listeners[i].resume);
+	worker->deaf = true;
+	while (!TAILQ_EMPTY(&worker->listeners))
+		listener_close(TAILQ_FIRST(&worker->listeners));
+}
+
+static void relisten_home(struct mail *mail, void *receiver)
+{
+	struct relisten *relisten = (struct relisten *)mail;
+	struct workers *workers = relisten->workers;
+	struct portal_set *before = workers->portals;
+	(void)receiver;
+
+	workers->portals = relisten->portals;
+	relisten->changes = portal_set_log(before, workers->portals);
+	portal_set_unref(before);
+	relisten->done(relisten);
+}
+
+static void relisten_deliver(struct mail *mail, void *receiver)
+{
+	struct relisten *relisten = (struct relisten *)mail;
+	struct workers *workers = relisten->workers;
+	struct worker *worker = receiver;
+
+	if (worker_listen(worker, relisten->portals) < 0)
+		log_error("worker %u cannot listen on all portals, the others do", worker->index);
+	if (++relisten->next < workers->count) {
+		mailbox_post(workers->all[relisten->next].mailbox, &relisten->mail);
+	} else {
+		relisten->mail.deliver = relisten_home;
+		mailbox_post(workers->main, &relisten->mail);
 	}
-	free(worker->listeners);
-	worker->listeners = NULL;
+}
+
+void workers_relisten(
+	struct workers *workers, struct relisten *relisten, struct portal_set *portals)
+{
+	relisten->mail.deliver = relisten_deliver;
+	relisten->workers = workers;
+	relisten->portals = portal_set_ref(portals);
+	relisten->next = 0;
+	mailbox_post(workers->all[0].mailbox, &relisten->mail);
 }
 
 struct worker *workers_least_loaded(struct workers *workers)
@@ -176,6 +251,7 @@ static bool worker_turn(struct worker *worker)
 
 static int worker_init(struct worker *worker)
 {
+	TAILQ_INIT(&worker->listeners);
 	TAILQ_INIT(&worker->connections);
 	TAILQ_INIT(&worker->dirty);
 	TAILQ_INIT(&worker->to_close);
@@ -202,7 +278,7 @@ static int worker_init(struct worker *worker)
 		EV_READ | EV_PERSIST, worker_store_ready, worker);
 	if (!worker->mailbox || !worker->store_event || event_add(worker->store_event, NULL) < 0)
 		return -1;
-	return worker_listen(worker);
+	return worker_listen(worker, worker->workers->portals);
 }
 
 /* Whatever its connections still wait for: false if the store holds commands of theirs. */
@@ -220,6 +296,7 @@ static bool worker_drop_connections(struct worker *worker)
 static void worker_free(struct worker *worker)
 {
 	worker_deafen(worker);
+	portal_set_unref(worker->portals);
 	if (worker->store_event)
 		event_free(worker->store_event);
 	mailbox_free(worker->mailbox);
@@ -290,14 +367,14 @@ static bool workers_join(struct workers *workers)
 	if (!idle)
 		return false;
 	pthread_barrier_destroy(&workers->barrier);
+	portal_set_unref(workers->portals);
 	free(workers->all);
 	free(workers);
 	return true;
 }
 
 struct workers *workers_new(unsigned count, unsigned busy_poll, struct registry *registry,
-	struct mailbox *main, const struct portal *portals, size_t portal_count, char *error,
-	size_t error_size)
+	struct mailbox *main, struct portal_set *portals, char *error, size_t error_size)
 {
 	struct workers *workers = calloc(1, sizeof(*workers));
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -317,8 +394,7 @@ struct workers *workers_new(unsigned count, unsigned busy_poll, struct registry 
 	workers->busy_poll = (uint64_t)busy_poll * 1000;
 	workers->registry = registry;
 	workers->main = main;
-	workers->portals = portals;
-	workers->portal_count = portal_count;
+	workers->portals = portal_set_ref(portals);
 	if (workers_start(workers) < 0) {
 		workers_join(workers);
 		return NULL;

@@ -9,6 +9,7 @@
 
 #include "daemon/limits.h"
 #include "daemon/mailbox.h"
+#include "daemon/portals.h"
 #include "proto/iscsi/iscsi.h"
 
 #include <pthread.h>
@@ -17,7 +18,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
-#include <sys/socket.h>
 
 struct connection;
 struct event;
@@ -27,16 +27,10 @@ struct registry;
 struct target;
 struct workers;
 TAILQ_HEAD(connection_list, connection);
+TAILQ_HEAD(listener_list, listener);
 
 #define RECEIVE_SIZE         (256u << 10) /* bytes of a worker's receive buffer */
 #define COMPLETIONS_PER_TURN 256u
-
-/* A listening socket, shared by all workers. */
-struct portal {
-	int fd;
-	uint16_t group;
-	struct sockaddr_storage address; /* as bound: the port is a real one */
-};
 
 TAILQ_HEAD(closing_list, closing);
 
@@ -49,7 +43,9 @@ struct worker {
 	struct mailbox *mailbox;
 	struct stats *stats;
 	struct event *store_event;
-	struct listener *listeners; /* one per portal */
+	struct portal_set
+		*portals; /* its reference: what it accepts from, and tells in discovery */
+	struct listener_list listeners; /* one for each of them that has a socket */
 	uint8_t *receive_buffer;
 	atomic_uint load; /* connections, for placement */
 	uint64_t entered; /* logins that have named a target so far */
@@ -58,6 +54,7 @@ struct worker {
 	uint64_t spin;      /* busy polling: for how long now, ns, at most workers->busy_poll */
 	uint64_t served_at; /* when it last had something to do, ns */
 	bool idle;          /* at its end: the store had returned all commands */
+	bool deaf;          /* accepts no more, whatever portals there are */
 	bool draining;      /* the daemon is going down: no new connection is begun */
 
 	struct connection_list connections; /* all, the shut and busy ones too */
@@ -70,9 +67,8 @@ struct workers {
 	struct registry *registry;
 	struct limits limits;
 	struct chap_issuer issuer;
-	struct mailbox *main;         /* the main thread's */
-	const struct portal *portals; /* borrowed; set once, before the workers run */
-	size_t portal_count;
+	struct mailbox *main;       /* the main thread's */
+	struct portal_set *portals; /* a reference, the main thread's alone: what listens now */
 	pthread_barrier_t
 		barrier; /* of all workers and the main thread: at the beginning and at the end */
 	bool failed;
@@ -82,18 +78,32 @@ struct workers {
 };
 
 /*
- * Starts `count` workers (0 = one per CPU), each accepting from all `portals`, that spin for up to `busy_poll` us before
- * they sleep. NULL with one line in `error`. All that is passed is borrowed until workers_free(); the listening sockets
- * do not block.
+ * Starts `count` workers (0 = one per CPU), each accepting from all `portals`, of which they take references, that spin
+ * for up to `busy_poll` us before they sleep. NULL with one line in `error`. All else is borrowed until workers_free().
  */
 struct workers *workers_new(unsigned count, unsigned busy_poll, struct registry *registry,
-	struct mailbox *main, const struct portal *portals, size_t portal_count, char *error,
-	size_t error_size);
+	struct mailbox *main, struct portal_set *portals, char *error, size_t error_size);
 /*
  * Stops and joins them; connections still there are dropped. 0, or -1 if the store has not returned all commands:
  * then nothing that they use may be freed before the process ends. NULL is fine.
  */
 int workers_free(struct workers *workers);
+/* A change of what all workers listen on: a mail that goes from one to the next, and home. */
+struct relisten {
+	struct mail mail;                        /* first */
+	void (*done)(struct relisten *relisten); /* main thread, later; frees it if it likes */
+	void *context;
+	struct portal_changes changes; /* when done */
+	struct workers *workers;
+	struct portal_set *portals;
+	unsigned next; /* worker */
+};
+/*
+ * Main thread, one at a time. All workers accept from `portals` (of which references are taken) and no others: when it
+ * is done, no connection arrives any more by one that is gone, and its socket is closed. `done` and `context` are set.
+ */
+void workers_relisten(
+	struct workers *workers, struct relisten *relisten, struct portal_set *portals);
 /* No more accepting. Returns before every worker knows; what it accepts meanwhile is closed like the rest. */
 void workers_deafen(struct workers *workers);
 

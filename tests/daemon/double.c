@@ -7,7 +7,7 @@
 #include "daemon/closing.h"
 #include "daemon/live.h"
 #include "daemon/address.h"
-#include "daemon/worker.h"
+#include "daemon/portals.h"
 
 #include <check.h>
 #include <errno.h>
@@ -31,6 +31,7 @@ struct registry {
 	struct config_lun luns[2];
 	struct config config;
 	struct portal portal;
+	struct portal_set portals, *listening;
 };
 
 static struct world {
@@ -83,11 +84,13 @@ void world_open(void)
 	world.registry.config.gateway = (struct config_gateway){ "aws", "us-east-1", "111122223333",
 		"sgw-12A3456B" };
 	address_parse("192.0.2.1", 3260, &world.registry.portal.address);
+	world.registry.portals = (struct portal_set){ .count = 1,
+		.portals = { &world.registry.portal } };
+	world.registry.listening = &world.registry.portals;
 	const struct api_config config = {
 		.registry = &world.registry,
 		.config = &world.registry.config,
-		.portals = &world.registry.portal,
-		.portal_count = 1,
+		.portals = &world.registry.listening,
 	};
 	world.api = api_new(&config);
 }

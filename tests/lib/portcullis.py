@@ -28,7 +28,7 @@ OWN_PREFIX = "Portcullis_20261122."
 OWN_OPERATIONS = ("ListTargets", "ListSessions", "RotateChapCredentials", "FinishChapRotation",
                   "ListChapRotations", "CreateTarget", "DeleteTarget", "CreateLun", "DeleteLun", "ResizeLun",
                   "SetLunReadOnly", "DrainTarget", "ResumeTarget", "CloseSession", "ShowConfiguration",
-                  "CheckConfiguration", "DiffConfiguration", "ReloadConfiguration", "GetStatistics")
+                  "CheckConfiguration", "AddPortal", "RemovePortal", "ListPortals", "DiffConfiguration", "ReloadConfiguration", "GetStatistics")
 
 
 def binary(name="portcullisd"):
