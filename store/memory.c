@@ -49,6 +49,8 @@ static bool memory_open(
 			(unsigned long long)config->size, strerror(errno));
 	/* A core dump of the daemon is no place for a disk. */
 	madvise(bytes, (size_t)config->size, MADV_DONTDUMP);
+	/* Random blocks miss the TLB much less often; a block that is written may take 2 MiB. */
+	madvise(bytes, (size_t)config->size, MADV_HUGEPAGE);
 	memory->bytes = bytes;
 	store->info = (struct store_info){
 		.size = config->size,

@@ -46,16 +46,16 @@ enum input_stage { INPUT_HEADER, INPUT_AHS, INPUT_HEADER_DIGEST, INPUT_DATA, INP
 
 struct conn_input {
 	enum input_stage stage;
-	uint32_t have; /* bytes of the stage that have come */
-	uint32_t data_length;
+	uint32_t have;   /* bytes of the stage that have come */
 	uint32_t crc;    /* running, over the data segment */
 	uint8_t *gather; /* AHS, or data without a place of its own; owned */
 	uint8_t *place;  /* where data goes that comes in pieces; NULL: nowhere, it is dropped */
 	uint32_t room;   /* bytes that fit into `place`; the rest is dropped */
 	uint64_t began;  /* when its first byte came; 0: nothing of it is here */
 	struct iscsi_task *task; /* whose data this is; NULL: any other PDU, or nobody's */
-	bool taken;   /* the header has been dealt with, data has no receiver but `task` */
-	bool in_full; /* the header came in full feature phase */
+	bool taken;           /* the header has been dealt with, data has no receiver but `task` */
+	bool in_full;         /* the header came in full feature phase */
+	struct iscsi_pdu pdu; /* `header`, decoded as soon as all of it is there */
 	uint8_t header[BHS_SIZE];
 	uint8_t tail[8]; /* padding and data digest, or the header digest */
 };

@@ -27,8 +27,14 @@ bool iscsi_conn_wants_input(const struct iscsi_conn *conn)
 
 static void input_next(struct conn_input *input)
 {
-	free(input->gather);
-	*input = (struct conn_input){ .stage = INPUT_HEADER };
+	if (input->gather)
+		free(input->gather);
+	/* The other fields are set when the next header is there. */
+	input->stage = INPUT_HEADER;
+	input->have = input->room = 0;
+	input->gather = input->place = NULL;
+	input->task = NULL;
+	input->taken = false;
 }
 
 void input_end(struct iscsi_conn *conn)
@@ -81,14 +87,9 @@ static bool has_data_digest(const struct iscsi_conn *conn)
 	return conn->full && conn->parameters.data_digest;
 }
 
-static uint32_t ahs_length(const struct conn_input *input)
-{
-	return input->header[BHS_AHS_LENGTH] * 4u;
-}
-
 static uint32_t padding(const struct conn_input *input)
 {
-	return -input->data_length & 3u;
+	return -input->pdu.data_length & 3u;
 }
 
 static uint32_t stage_length(const struct iscsi_conn *conn)
@@ -99,46 +100,38 @@ static uint32_t stage_length(const struct iscsi_conn *conn)
 	case INPUT_HEADER:
 		return BHS_SIZE;
 	case INPUT_AHS:
-		return ahs_length(input);
+		return input->pdu.ahs_length;
 	case INPUT_HEADER_DIGEST:
 		return has_header_digest(conn) ? DIGEST_SIZE : 0;
 	case INPUT_DATA:
-		return input->data_length;
+		return input->pdu.data_length;
 	case INPUT_TAIL:
 		break;
 	}
-	if (input->data_length == 0)
+	if (input->pdu.data_length == 0)
 		return 0;
 	return padding(input) + (has_data_digest(conn) ? DIGEST_SIZE : 0);
 }
 
 /* --- what a complete stage leads to --- */
 
-static struct iscsi_pdu input_pdu(const struct conn_input *input)
-{
-	struct iscsi_pdu pdu = pdu_view(input->header);
-
-	pdu.ahs_length = ahs_length(input);
-	pdu.ahs = pdu.ahs_length > 0 ? input->gather : NULL;
-	pdu.data_length = input->data_length;
-	return pdu;
-}
-
 static void header_complete(struct iscsi_conn *conn, uint64_t now)
 {
 	struct conn_input *input = &conn->input;
-	uint32_t ahs = ahs_length(input);
+	uint32_t ahs = input->header[BHS_AHS_LENGTH] * 4u;
 	bool allowed = conn->phase == ISCSI_PHASE_FULL && !conn->identity.discovery &&
 		       (input->header[0] & OPCODE_MASK) == OP_SCSI_COMMAND;
 
-	input->data_length = get_be24(input->header + BHS_DATA_LENGTH);
+	input->pdu = pdu_view(input->header);
+	input->pdu.data_length = get_be24(input->header + BHS_DATA_LENGTH);
 	if (ahs == 0)
 		return;
+	input->pdu.ahs_length = ahs;
 	if (!allowed) {
 		conn_protocol_error(conn, "an additional header where none is allowed", now);
 		return;
 	}
-	input->gather = malloc(ahs);
+	input->pdu.ahs = input->gather = malloc(ahs);
 	if (!input->gather)
 		conn_enter(conn, ISCSI_PHASE_RESET, now);
 }
@@ -152,22 +145,20 @@ static void header_verified(struct iscsi_conn *conn, uint64_t now)
 
 	if (has_header_digest(conn)) {
 		uint32_t crc = digest_update(DIGEST_START, input->header, BHS_SIZE);
-		digest_finish(digest_update(crc, input->gather, ahs_length(input)), digest);
+		digest_finish(digest_update(crc, input->gather, input->pdu.ahs_length), digest);
 		if (memcmp(digest, input->tail, DIGEST_SIZE) != 0) {
 			conn_protocol_error(conn, "a header digest error", now);
 			return;
 		}
 	}
-	if (input->data_length > most) {
+	if (input->pdu.data_length > most) {
 		conn_protocol_error(conn, "a data segment longer than declared", now);
 		return;
 	}
 	input->crc = DIGEST_START;
 	input->in_full = conn->full;
-	if (conn->full) {
-		struct iscsi_pdu pdu = input_pdu(input);
-		full_header(conn, &pdu, now);
-	}
+	if (conn->full)
+		full_header(conn, &input->pdu, now);
 }
 
 static bool data_is_good(const struct iscsi_conn *conn)
@@ -175,7 +166,7 @@ static bool data_is_good(const struct iscsi_conn *conn)
 	const struct conn_input *input = &conn->input;
 	uint8_t digest[DIGEST_SIZE];
 
-	if (!has_data_digest(conn) || input->data_length == 0)
+	if (!has_data_digest(conn) || input->pdu.data_length == 0)
 		return true;
 	digest_finish(digest_update(input->crc, input->tail, padding(input)), digest);
 	return memcmp(digest, input->tail + padding(input), DIGEST_SIZE) == 0;
@@ -185,17 +176,15 @@ static bool data_is_good(const struct iscsi_conn *conn)
 static void pdu_complete(struct iscsi_conn *conn, const uint8_t *view, uint64_t now)
 {
 	struct conn_input *input = &conn->input;
-	struct iscsi_pdu pdu = input_pdu(input);
+	struct iscsi_pdu *pdu = &input->pdu;
 
-	pdu.data = view;
-	if (!view && !input->taken)
-		pdu.data = input->gather;
+	pdu->data = view || input->taken ? view : input->gather;
 	if (conn->full != input->in_full)
 		conn_protocol_error(conn, "a request before the end of the login", now);
 	else if (!conn->full)
-		login_receive(conn, &pdu, now);
+		login_receive(conn, pdu, now);
 	else if (!input->taken || input->task)
-		full_receive(conn, &pdu, data_is_good(conn), now);
+		full_receive(conn, pdu, data_is_good(conn), now);
 	input_next(input);
 }
 
@@ -233,15 +222,15 @@ static int data_begin(struct iscsi_conn *conn, const struct piece *piece, const 
 
 	if (input->have > 0)
 		return 0;
-	if (piece->left >= input->data_length + tail) {
+	if (piece->left >= input->pdu.data_length + tail) {
 		*view = piece->at;
 		return 0;
 	}
 	if (input->taken)
 		return 0;
-	input->gather = malloc(input->data_length);
+	input->gather = malloc(input->pdu.data_length);
 	input->place = input->gather;
-	input->room = input->data_length;
+	input->room = input->pdu.data_length;
 	return input->gather ? 0 : -1;
 }
 
@@ -275,16 +264,15 @@ static void stage_store(
 	input->have += length;
 }
 
-/* One step: some bytes of a stage, or its end. false: the piece is used up. */
-static bool step(struct iscsi_conn *conn, struct piece *piece, const uint8_t **view, uint64_t now)
+/* Takes what there is of the present stage; whether that is all of it. */
+static bool stage_fill(
+	struct iscsi_conn *conn, struct piece *piece, const uint8_t **view, uint64_t now)
 {
 	struct conn_input *input = &conn->input;
 	uint32_t want = stage_length(conn) - input->have;
 
-	if (want == 0) {
-		stage_complete(conn, view, now);
+	if (want == 0)
 		return true;
-	}
 	if (piece->left == 0)
 		return false;
 	if (input->stage == INPUT_DATA && data_begin(conn, piece, view)) {
@@ -295,7 +283,7 @@ static bool step(struct iscsi_conn *conn, struct piece *piece, const uint8_t **v
 	stage_store(conn, piece->at, length, *view);
 	piece->at += length;
 	piece->left -= length;
-	return true;
+	return length == want;
 }
 
 size_t iscsi_conn_direct(const struct iscsi_conn *conn, uint8_t **at)
@@ -322,8 +310,8 @@ void iscsi_conn_received(
 			input->crc = digest_update(input->crc, input->place + input->have, direct);
 		input->have += (uint32_t)direct;
 	}
-	while (conn->phase <= ISCSI_PHASE_FULL && step(conn, &piece, &view, now))
-		;
+	while (conn->phase <= ISCSI_PHASE_FULL && stage_fill(conn, &piece, &view, now))
+		stage_complete(conn, &view, now);
 	input_await(conn, now);
 	conn_settle(conn, now);
 }

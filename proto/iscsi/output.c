@@ -38,7 +38,8 @@ static void pdu_free(struct iscsi_conn *conn, struct output_pdu *pdu)
 {
 	if (pdu->task)
 		task_free(pdu->task);
-	free(pdu->copy);
+	if (pdu->copy)
+		free(pdu->copy);
 	pool_put(conn->worker->pdus, pdu);
 }
 

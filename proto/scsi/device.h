@@ -13,6 +13,8 @@
 
 #define TARGET_NAME_MAX 223 /* RFC 7143 section 4.2.7.1 */
 
+struct scsi_command; /* task.h */
+
 struct scsi_unit {
 	uint16_t lun;
 	struct store *store;
@@ -42,6 +44,8 @@ struct scsi_nexus {
 	struct scsi_device *device;
 	struct scsi_nexus *next, *previous;
 	unsigned protocol_level;
+	/* The row last looked up: most commands are like the one before. Its session's thread alone looks. */
+	const struct scsi_command *last;
 	char *initiator_port;
 	/* Unit attentions pending on each LUN: bit n is attention n by precedence. */
 	_Atomic uint16_t attentions[SCSI_LUN_MAX];
