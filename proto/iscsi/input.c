@@ -27,11 +27,11 @@ bool iscsi_conn_wants_input(const struct iscsi_conn *conn)
 
 static void input_next(struct conn_input *input)
 {
-	if (input->gather)
-		free(input->gather);
+	free(input->gather);
 	/* The other fields are set when the next header is there. */
 	input->stage = INPUT_HEADER;
 	input->have = input->room = 0;
+	input->began = 0;
 	input->gather = input->place = NULL;
 	input->task = NULL;
 	input->taken = false;
