@@ -2,6 +2,7 @@
 /* A verb's words and options as members of the request: numbers, sizes, paths, and the text of a file. */
 #include "ctl/arguments.h"
 
+#include "conf/config.h"
 #include "conf/config_value.h"
 
 #include <errno.h>
@@ -36,6 +37,31 @@ static enum ctl_exit add_size(json_t *request, const char *text)
 	if (value_size(text, &size) == 0 && size <= INT64_MAX)
 		return add(request, "SizeInBytes", json_integer((json_int_t)size), "SIZE");
 	ctl_complain("SIZE is a number of bytes, or one with K, M, G, T or P");
+	return CTL_USAGE;
+}
+
+/* The daemon takes any form of an address; the port it must be given apart. */
+static enum ctl_exit add_portal(json_t *request, const char *text)
+{
+	char address[CONFIG_ADDRESS_SIZE];
+	uint16_t port;
+
+	if (config_endpoint(text, address, &port) != 0) {
+		ctl_complain("a portal is ADDRESS:PORT, with a numeric address: 192.0.2.1:3260 or "
+			     "[2001:db8::1]:3260");
+		return CTL_USAGE;
+	}
+	enum ctl_exit result = add(request, "Address", json_string(address), "ADDRESS");
+	return result == CTL_DONE ? add(request, "Port", json_integer(port), "PORT") : result;
+}
+
+static enum ctl_exit add_portal_group(json_t *request, const char *text)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	if (digits >= 1 && digits <= 5 && !text[digits])
+		return add(request, "Group", json_integer(strtol(text, NULL, 10)), "GROUP");
+	ctl_complain("GROUP is a number from 1 to 65535");
 	return CTL_USAGE;
 }
 
@@ -83,6 +109,10 @@ enum ctl_exit argument_add(enum ctl_argument kind, const char *text, json_t *req
 		return add_on_off(request, text);
 	case ARGUMENT_FILE:
 		return add_file(request, text);
+	case ARGUMENT_PORTAL:
+		return add_portal(request, text);
+	case ARGUMENT_PORTAL_GROUP:
+		return add_portal_group(request, text);
 	case ARGUMENT_TARGET:
 	case ARGUMENT_INITIATOR:
 	case ARGUMENT_NAME:

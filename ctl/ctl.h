@@ -55,7 +55,9 @@ enum ctl_argument {
 	ARGUMENT_FILE,       /* Configuration: the text of a file */
 	ARGUMENT_SESSION,    /* a session's number, or an initiator */
 	ARGUMENT_ISID,
-	ARGUMENT_VERB, /* a word of a verb; no member */
+	ARGUMENT_PORTAL,       /* Address and Port, of "192.0.2.1:3260" */
+	ARGUMENT_PORTAL_GROUP, /* Group */
+	ARGUMENT_VERB,         /* a word of a verb; no member */
 	ARGUMENT_KINDS,
 };
 
@@ -64,6 +66,7 @@ enum ctl_group {
 	GROUP_TARGETS,
 	GROUP_CHAP,
 	GROUP_SESSIONS,
+	GROUP_PORTALS,
 	GROUP_CONFIGURATION,
 	GROUP_HELP,
 	GROUPS

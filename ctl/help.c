@@ -11,6 +11,7 @@ static const char *const group_titles[GROUPS] = {
 	[GROUP_TARGETS] = "Targets and LUNs",
 	[GROUP_CHAP] = "CHAP credentials",
 	[GROUP_SESSIONS] = "Sessions",
+	[GROUP_PORTALS] = "Portals",
 	[GROUP_CONFIGURATION] = "Configuration",
 	[GROUP_HELP] = "Help",
 };
@@ -27,6 +28,8 @@ static const char *const argument_texts[ARGUMENT_KINDS] = {
 	[ARGUMENT_SESSION] =
 		"the session's number, as list-sessions shows it; or the initiator's IQN",
 	[ARGUMENT_ISID] = "which of the initiator's sessions, as list-sessions --long shows it",
+	[ARGUMENT_PORTAL] = "192.0.2.1:3260 or [2001:db8::1]:3260, as list-portals shows it",
+	[ARGUMENT_PORTAL_GROUP] = "the target portal group tag, 1 to 65535; without it 1",
 	[ARGUMENT_VERB] = "one of the verbs above all; without it, all of them",
 };
 

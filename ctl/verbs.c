@@ -74,6 +74,15 @@ static const struct print_column rotation_columns[] = {
 	{ "OLD SESSIONS", "OldSessionCount", PRINT_COUNT },
 };
 
+/* Members of our own ListPortals. */
+static const struct print_column portal_columns[] = {
+	{ "PORTAL", "Portal", PRINT_TEXT },
+	{ "GROUP", "Group", PRINT_COUNT },
+	{ "LISTENING", "Listening", PRINT_BOOLEAN },
+	{ "SOURCE", "Source", PRINT_TEXT },
+	{ "SESSIONS", "SessionCount", PRINT_COUNT },
+};
+
 /* Members of our own DiffConfiguration. */
 static const struct print_column difference_columns[] = {
 	{ "KEY", "Key", PRINT_TEXT },
@@ -415,6 +424,51 @@ const struct ctl_verb ctl_verbs[] = {
 			"printed after the last, with --json as one object a line.\n",
 		.example = "watch --interval 5",
 		.run = ctl_watch_run,
+	},
+	{
+		.name = "list-portals",
+		.operation = OWN("ListPortals"),
+		.arguments = "",
+		.group = GROUP_PORTALS,
+		.summary = "list where initiators connect",
+		.text = "Shows each portal with its target portal group tag, whether it listens "
+			"(one made\n"
+			"live waits for a reload or add-portal if its address was not to be had at "
+			"a\n"
+			"start), whether the file names it, and how many sessions came by it.\n",
+		.example = "list-portals",
+		.list = "Portals",
+		COLUMNS(portal_columns),
+		.empty = "No portals.",
+	},
+	{
+		.name = "add-portal",
+		.operation = OWN("AddPortal"),
+		.arguments = "ADDRESS:PORT [GROUP]",
+		.argument_min = 1,
+		.argument_max = 2,
+		.takes = { ARGUMENT_PORTAL, ARGUMENT_PORTAL_GROUP },
+		.group = GROUP_PORTALS,
+		.summary = "listen on another address or port",
+		.text = "Discovery tells it at once. It survives a restart.\n",
+		.example = "add-portal 192.0.2.1:3260",
+		.done = "listens; initiators discover it.",
+	},
+	{
+		.name = "remove-portal",
+		.operation = OWN("RemovePortal"),
+		.arguments = "ADDRESS:PORT",
+		.argument_min = 1,
+		.argument_max = 1,
+		.takes = { ARGUMENT_PORTAL },
+		.options = WITH(OPTION_FORCE),
+		.group = GROUP_PORTALS,
+		.progress = PROGRESS_TIME,
+		.summary = "listen no more on a portal that was added live",
+		.text = "Who came by it stays, unless --force is given, now or once more later.\n"
+			"A portal that the file names is taken out there, by a reload.\n",
+		.example = "remove-portal 192.0.2.1:3260",
+		.done = "is no portal any more.",
 	},
 	{
 		.name = "config show",

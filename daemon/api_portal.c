@@ -84,9 +84,9 @@ static json_t *describe_portal(const struct portal *portal, const struct session
 	int sessions = 0;
 	for (size_t i = 0; i < snapshot->count; i++)
 		sessions += strcmp(snapshot->rows[i].listener, portal->text) == 0;
-	return json_pack("{s:s, s:i, s:i, s:b, s:s, s:i}", "Address", portal->host, "Port",
-		(int)address_port((const struct sockaddr *)&portal->address), "Group",
-		(int)portal->group, "Listening", portal->fd >= 0, "Source",
+	return json_pack("{s:s, s:s, s:i, s:i, s:b, s:s, s:i}", "Portal", portal->text, "Address",
+		portal->host, "Port", (int)address_port((const struct sockaddr *)&portal->address),
+		"Group", (int)portal->group, "Listening", portal->fd >= 0, "Source",
 		portal->made_live ? "live" : "file", "SessionCount", sessions);
 }
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The verbs of portcullisctl that change a running portcullisd: each does what it says, and a mistake is told at once."""
 import os
+import socket
 import subprocess
 import sys
 
@@ -80,6 +81,29 @@ def test_configuration(tap, ctl, daemon):
     ctl.expect(REFUSED, "portcullis.conf:", "config", "reload")
 
 
+def test_portals(tap, ctl, daemon):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        place = "127.0.0.1:%d" % probe.getsockname()[1]
+        probe.listen()
+        ctl.expect(REFUSED, "cannot listen on portal 127.0.0.1", "add-portal", place)
+    ctl.expect(DONE, place + ": listens", "add-portal", place, "7")
+    code, out, _ = ctl("list-portals")
+    rows = [line.split() for line in out.splitlines()]
+    tap.equal((code, rows), (DONE, [["PORTAL", "GROUP", "LISTENING", "SOURCE", "SESSIONS"],
+                                    ["%s:%d" % daemon.portals[0], "1", "yes", "file", "0"], [place, "7", "yes", "live", "0"]]),
+              "list-portals shows both")
+    ctl.expect(REFUSED, "group 7", "add-portal", place, "8")
+    ctl.expect(REFUSED, "configuration file", "remove-portal", "%s:%d" % daemon.portals[0])
+    ctl.expect(DONE, "no portal any more", "remove-portal", place)
+    ctl.expect(DONE, "no portal any more", "remove-portal", place, "--force")
+    for words in (("add-portal", "127.0.0.1"), ("add-portal", "localhost:3260"), ("remove-portal", "::1:3260"),
+                  ("add-portal", "127.0.0.1:65536"), ("add-portal", "")):
+        ctl.expect(USAGE, "ADDRESS:PORT", *words)
+    ctl.expect(USAGE, "GROUP", "add-portal", place, "one")
+    ctl.expect(REFUSED, "group", "add-portal", place, "0")
+
+
 def test_mistakes(ctl):
     for words, part in ((("config",), "no such verb"), (("config", "shown"), "no such verb"),
                         (("resize-lun", MADE, "0"), "usage"), (("resize-lun", daemon_arn(ctl), "x", "8M"), "LUN"),
@@ -103,6 +127,7 @@ def main():
     with portcullis.Daemon(portcullis.config(control='disk_directories = [ "@DIR@" ];')) as daemon:
         ctl = Ctl(tap, daemon)
         test_targets(tap, ctl, daemon)
+        test_portals(tap, ctl, daemon)
         test_mistakes(ctl)
         test_configuration(tap, ctl, daemon)
     return tap.finish()
