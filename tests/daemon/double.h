@@ -9,6 +9,7 @@
 
 #include "daemon/api.h"
 #include "daemon/gate.h"
+#include "daemon/live.h"
 #include "daemon/sessions.h"
 #include "daemon/registry.h"
 #include "daemon/target.h"
@@ -79,6 +80,9 @@ unsigned world_carry_out(const char *operation, const char *body);
 const struct world_reply *world_last(void);
 const char *world_text(const char *member);
 const char *world_code(void);
+/* The live change that an operation has begun, NULL if there is none; ends it so. */
+struct live_change *world_change(void);
+void world_end_change(enum live_result result);
 /* How many wait. */
 unsigned world_waiting(void);
 /* The actor of the last change. */

@@ -14,7 +14,7 @@ dist_check_SCRIPTS += tests/daemon/test_volume.py tests/daemon/test_members.py t
 TESTS += tests/daemon/test_volume.py tests/daemon/test_members.py tests/daemon/test_operations.py
 
 if HAVE_CHECK
-CONTROL_TESTS = tests/daemon/check_api tests/daemon/check_api_rotation tests/daemon/check_api_input tests/daemon/check_api_volume \
+CONTROL_TESTS = tests/daemon/check_api tests/daemon/check_api_rotation tests/daemon/check_api_input tests/daemon/check_api_volume tests/daemon/check_volume_change \
 	tests/daemon/check_control \
 	tests/daemon/check_control_client tests/daemon/check_control_guard tests/daemon/check_control_socket
 check_PROGRAMS += $(CONTROL_TESTS)
@@ -42,6 +42,10 @@ tests_daemon_check_api_volume_SOURCES = tests/daemon/check_api_volume.c $(API_DO
 tests_daemon_check_api_volume_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
 tests_daemon_check_api_volume_CFLAGS = $(TEST_CFLAGS)
 tests_daemon_check_api_volume_LDADD = $(CONTROL_TEST_LIBS)
+tests_daemon_check_volume_change_SOURCES = tests/daemon/check_volume_change.c $(API_DOUBLE)
+tests_daemon_check_volume_change_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
+tests_daemon_check_volume_change_CFLAGS = $(TEST_CFLAGS)
+tests_daemon_check_volume_change_LDADD = $(CONTROL_TEST_LIBS)
 tests_daemon_check_control_SOURCES = tests/daemon/check_control.c $(CONTROL_WIRE)
 tests_daemon_check_control_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
 tests_daemon_check_control_CFLAGS = $(TEST_CFLAGS)
