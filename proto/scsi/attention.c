@@ -74,7 +74,12 @@ void scsi_device_attention(
 
 void scsi_device_reset(struct scsi_device *device, int lun, const struct scsi_nexus *issuer)
 {
-	/* Mode pages cannot be changed and nothing can be reserved, so there is no state to reset.
-	 */
+	/* Mode pages cannot be changed, so a reservation is all the state that there is. */
+	for (int i = 0; i < SCSI_LUN_MAX; i++) {
+		struct scsi_unit *unit = lun < 0 || lun == i ? device->units[i] : NULL;
+
+		if (unit)
+			atomic_store(&unit->holder, NULL);
+	}
 	scsi_device_attention(device, lun, UA_RESET, issuer);
 }

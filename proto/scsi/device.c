@@ -166,6 +166,9 @@ void scsi_nexus_free(struct scsi_nexus *nexus)
 
 	struct scsi_device *device = nexus->device;
 
+	for (size_t i = 0; i < SCSI_LUN_MAX; i++)
+		if (device->units[i])
+			unit_release(device->units[i], nexus);
 	pthread_mutex_lock(&device->lock);
 	if (nexus->next)
 		nexus->next->previous = nexus->previous;

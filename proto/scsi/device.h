@@ -26,6 +26,8 @@ struct scsi_unit {
 	bool read_only;
 	bool thin;             /* UNMAP and friends work, LBPME=1 */
 	bool descriptor_sense; /* D_SENSE of the control mode page */
+	/* Who has reserved it (SPC-2); only ever compared, so it may be gone by now. */
+	struct scsi_nexus *_Atomic holder;
 	char serial[SCSI_SERIAL_MAX + 1];
 	uint8_t naa[16];
 };
@@ -51,12 +53,22 @@ struct scsi_nexus {
 	_Atomic uint16_t attentions[SCSI_LUN_MAX];
 };
 
-/* Whether a unit attention is pending: the one load that each READ and WRITE pays. */
+/* Whether a unit attention is pending: a load that each READ and WRITE pays. */
 static inline bool nexus_has_attention(const struct scsi_nexus *nexus, uint16_t lun)
 {
 	return atomic_load_explicit(&nexus->attentions[lun], memory_order_acquire) != 0;
 }
 
+/* Whether another nexus has reserved the unit: the other load that each READ and WRITE pays. */
+static inline bool unit_is_reserved(const struct scsi_unit *unit, const struct scsi_nexus *nexus)
+{
+	const struct scsi_nexus *holder = atomic_load_explicit(&unit->holder, memory_order_acquire);
+
+	return holder && holder != nexus;
+}
+
+/* Ends the reservation of `nexus`, if it has one. */
+void unit_release(struct scsi_unit *unit, struct scsi_nexus *nexus);
 /* Takes the pending attention of highest precedence off the queue; 0 when there is none. */
 uint32_t nexus_take_attention(struct scsi_nexus *nexus, uint16_t lun);
 /* Takes one kind of attention off the queues of all LUNs. */

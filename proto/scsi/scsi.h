@@ -86,7 +86,7 @@ struct scsi_nexus *scsi_nexus_new(
  * of INQUIRY shows (RFC 7144 section 4.2). Before the first task.
  */
 void scsi_nexus_set_protocol_level(struct scsi_nexus *nexus, unsigned level);
-/* No task of it may be under way. NULL is fine. */
+/* No task of it may be under way. What it has reserved is free again. NULL is fine. */
 void scsi_nexus_free(struct scsi_nexus *nexus);
 /* Queues a unit attention on one LUN (or all: lun < 0) for this nexus. Thread-safe. */
 void scsi_nexus_attention(struct scsi_nexus *nexus, int lun, uint32_t attention);

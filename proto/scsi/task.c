@@ -126,6 +126,16 @@ static bool check_attention(struct scsi_task *task)
 	return false;
 }
 
+/* Whether no other nexus has reserved the unit, or that does not matter; else the task has ended. */
+static bool check_reservation(struct scsi_task *task)
+{
+	if (!task->unit || task->command->flags & COMMAND_THROUGH_RESERVATION ||
+		!unit_is_reserved(task->unit, task->nexus))
+		return true;
+	task->status = SCSI_RESERVATION_CONFLICT;
+	return false;
+}
+
 /* The parse of a command that returns parameter data. */
 static void parse_allocation(struct scsi_task *task)
 {
@@ -164,7 +174,7 @@ static bool parse(struct scsi_task *task)
 	bool refused = task->command->flags & COMMAND_WRITES && task->unit->read_only;
 
 	/* The medium is read-only also for a write with options that such a unit does not know. */
-	if ((!refused && !check_cdb(task)) || !check_attention(task))
+	if ((!refused && !check_cdb(task)) || !check_attention(task) || !check_reservation(task))
 		return false;
 	if (refused) {
 		scsi_task_fail(task, SENSE_WRITE_PROTECTED);

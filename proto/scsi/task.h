@@ -26,6 +26,7 @@ enum command_flags {
 	COMMAND_THIN_ONLY = 8,         /* exists only on a thin unit */
 	COMMAND_WITHOUT_UNIT = 16,     /* answers for any LUN, though there is no unit */
 	COMMAND_WITHOUT_UNIT_0 = 32,   /* answers for LUN 0, though there is no unit */
+	COMMAND_THROUGH_RESERVATION = 128, /* runs although another nexus has reserved the unit */
 	COMMAND_HANDS_ON =
 		64, /* its data goes to the store at once: it may stay where it was lent */
 };
@@ -137,6 +138,9 @@ bool write_same_parse(struct scsi_task *task);
 bool unmap_parse(struct scsi_task *task);
 enum task_step write_same_step(struct scsi_task *task);
 enum task_step unmap_step(struct scsi_task *task);
+/* reserve.c */
+enum task_step reserve_step(struct scsi_task *task);
+enum task_step release_step(struct scsi_task *task);
 /* lba_status.c */
 bool lba_status_parse(struct scsi_task *task);
 enum task_step lba_status_step(struct scsi_task *task);

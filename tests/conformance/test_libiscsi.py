@@ -25,7 +25,7 @@ TOOL = "iscsi-test-cu"
 LIMIT = 60  # seconds for one test
 READING = ("Read6", "Read10", "Read12", "Read16")
 FAMILIES = ("GetLBAStatus", "Inquiry", "Mandatory", "ModeSense6", *READING, "ReadCapacity10", "ReadCapacity16", "ReadOnly",
-            "ReportSupportedOpcodes", "StartStopUnit", "TestUnitReady", "Unmap", "Verify10", "Verify12", "Verify16",
+            "ReportSupportedOpcodes", "Reserve6", "StartStopUnit", "TestUnitReady", "Unmap", "Verify10", "Verify12", "Verify16",
             "Write10", "Write12", "Write16", "WriteSame10", "WriteSame16", "WriteVerify10", "WriteVerify12",
             "WriteVerify16", "NoMedia", "iSCSIResiduals", "iSCSITMF", "iSCSIcmdsn", "iSCSIdatasn")
 LOCKED = ("Inquiry", "Mandatory", "ModeSense6", *READING, "ReadCapacity10", "ReadCapacity16", "ReadOnly",

@@ -101,7 +101,7 @@ def honest(daemon, tap):
         for name, cdb in (("COMPARE AND WRITE", [0x89]), ("EXTENDED COPY", [0x83]), ("RECEIVE COPY RESULTS", [0x84]),
                           ("REPORT TARGET PORT GROUPS", [0xa3, 0x0a]), ("SET TARGET PORT GROUPS", [0xa4, 0x0a]),
                           ("MODE SELECT(6)", [0x15]), ("MODE SELECT(10)", [0x55]), ("PERSISTENT RESERVE IN", [0x5e]),
-                          ("PERSISTENT RESERVE OUT", [0x5f]), ("RESERVE(6)", [0x16]), ("POPULATE TOKEN", [0x83, 0x10])):
+                          ("PERSISTENT RESERVE OUT", [0x5f]), ("POPULATE TOKEN", [0x83, 0x10])):
             status, _, sense = one.scsi(cdb, read=0)
             tap.equal((status, sense[2] & 15, sense[12:14]), (2, 5, b"\x20\x00"), "%s is unknown" % name)
 

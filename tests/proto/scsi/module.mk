@@ -10,6 +10,7 @@ SCSI_TESTS = tests/proto/scsi/check_rw \
 	tests/proto/scsi/check_modes \
 	tests/proto/scsi/check_capacity \
 	tests/proto/scsi/check_report \
+	tests/proto/scsi/check_reserve \
 	tests/proto/scsi/check_unit \
 	tests/proto/scsi/check_verify \
 	tests/proto/scsi/check_write_same \
@@ -52,6 +53,9 @@ tests_proto_scsi_check_modes_LDADD = libscsi-bench.a libscsi.a $(CHECK_LIBS)
 tests_proto_scsi_check_capacity_SOURCES = tests/proto/scsi/check_capacity.c
 tests_proto_scsi_check_capacity_CFLAGS = $(TEST_CFLAGS)
 tests_proto_scsi_check_capacity_LDADD = libscsi-bench.a libscsi.a $(CHECK_LIBS)
+tests_proto_scsi_check_reserve_SOURCES = tests/proto/scsi/check_reserve.c
+tests_proto_scsi_check_reserve_CFLAGS = $(TEST_CFLAGS)
+tests_proto_scsi_check_reserve_LDADD = libscsi-bench.a libscsi.a $(CHECK_LIBS) -lpthread
 tests_proto_scsi_check_report_SOURCES = tests/proto/scsi/check_report.c
 tests_proto_scsi_check_report_CFLAGS = $(TEST_CFLAGS)
 tests_proto_scsi_check_report_LDADD = libscsi-bench.a libscsi.a $(CHECK_LIBS)
