@@ -114,6 +114,7 @@ LUN_KEYS = [Text("Path", True, 1, 4095), Number("SizeInBytes", False, 512, 1 << 
 PAGE = [Text("Marker", False, 1, 2000), Number("Limit", False, 1, (1 << 31) - 1)]
 CHAP = [target_arn(), Text("SecretToAuthenticateInitiator", True, 1, 100, secret=True), INITIATOR,
         Text("SecretToAuthenticateTarget", False, 1, 100, make=lambda length: "y" * length, secret=True)]
+PORTAL = [Text("Address", True, 1, 45), Number("Port", False, 1, 65535)]  # none of which is an address
 PAIR, FILTER, GATEWAY, TARGET = [target_arn(), INITIATOR], [target_arn(False)], [gateway_arn()], [target_arn()]
 
 KMS_PATTERN = "(^" + PARTITION + r"kms:([a-zA-Z0-9-]+):([0-9]+):(key|alias)/(\S+)$)|(^alias/(\S+)$)"
@@ -157,6 +158,9 @@ OPERATIONS = {
     OWN + "CloseSession": [*PAIR, Text("ISID", False, 12, 12, make=lambda length: "0123abCDef45678"[:length],
                                        pattern="[0-9A-Fa-f]+", odd=("0123abCDef4g", "0123abCDef4\n", " 123abCDef45")),
                            Number("TSIH", False, 1, 65535)],
+    OWN + "AddPortal": [*PORTAL, Number("Group", False, 1, 65535)],
+    OWN + "RemovePortal": [*PORTAL, Flag("Force")],
+    OWN + "ListPortals": [],
     OWN + "ShowConfiguration": [],
     OWN + "CheckConfiguration": [Text("Configuration", False, 1, 60000)],
     OWN + "DiffConfiguration": [],

@@ -4,6 +4,7 @@
 read-only access key may ask for, what happens when nothing can be stored. Values and limits are test_members.py's.
 """
 import os
+import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -22,7 +23,7 @@ MIB = 1 << 20
 LOOKING = {AWS + name for name in ("ListGateways", "DescribeGatewayInformation", "ListVolumes",
                                    "DescribeStorediSCSIVolumes", "ListVolumeInitiators", "ListLocalDisks")} | {
            OWN + name for name in ("ListChapRotations", "ShowConfiguration", "CheckConfiguration", "DiffConfiguration",
-                                   "ListTargets", "ListSessions", "GetStatistics")}
+                                   "ListTargets", "ListSessions", "GetStatistics", "ListPortals")}
 
 
 def arn(name):
@@ -179,12 +180,26 @@ def targets(one):
                   TARGET_ERRORS + (("InvalidParameters", {"TargetARN": arn(NAMED)}),), True)
 
 
+def portals(one):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        portal = {"Address": "127.0.0.1", "Port": probe.getsockname()[1]}
+    host, port = one.daemon.portals[0]
+    wrong = (("InvalidParameters", {"Address": "localhost"}), ("InvalidParameters", {"Address": "[::1]"}))
+    one.carry_out(OWN + "AddPortal", dict(portal, Group=2), "Address Port Group", wrong + (
+        ("InvalidParameters", {"Address": "192.0.2.1"}), ("InvalidParameters", {"Address": host, "Port": port})), True)
+    reply = one.carry_out(OWN + "ListPortals", {}, "Portals")
+    one.tap.equal(sorted(row["Port"] for row in reply["Portals"]), sorted((port, portal["Port"])), "it is listed")
+    one.carry_out(OWN + "RemovePortal", portal, "Address Port SessionsClosed", wrong + (
+        ("InvalidParameters", {"Address": host, "Port": port}),), True)
+
+
 def configuration(one):
     reply = one.carry_out(OWN + "ShowConfiguration", {}, "File Configuration")
     one.carry_out(OWN + "CheckConfiguration", {"Configuration": reply["Configuration"]}, "TargetCount",
                   (("InvalidParameters", {"Configuration": "targets = ("}),))
     one.carry_out(OWN + "DiffConfiguration", {}, "Differences")
-    one.carry_out(OWN + "ReloadConfiguration", {}, "TargetsAdded TargetsChanged TargetsRemoved")
+    one.carry_out(OWN + "ReloadConfiguration", {}, "TargetsAdded TargetsChanged TargetsRemoved PortalsAdded PortalsRemoved")
     with open(one.daemon.file, "a", encoding="utf-8") as out:
         out.write("colour = 1;\n")
     for operation in ("CheckConfiguration", "DiffConfiguration", "ReloadConfiguration"):
@@ -203,6 +218,7 @@ def main():
         credentials(one)
         volumes(one, looking(one))
         targets(one)
+        portals(one)
         configuration(one)
         tap.equal(one.seen ^ set(test_members.OPERATIONS), set(), "every operation was carried out")
         tap.equal(daemon.stop(), 0, "the daemon ends well")
