@@ -3,6 +3,11 @@ EXTRA_DIST += contrib/packages contrib/test
 
 # The demo, the systemd unit with its user, and the samples.
 EXTRA_DIST += contrib/demo contrib/portcullisd.service.in
+# The shells' completion, where Debian's shells look for it.
+bashcompletiondir = $(datadir)/bash-completion/completions
+dist_bashcompletion_DATA = contrib/completion/portcullisctl.bash
+zshcompletiondir = $(datadir)/zsh/vendor-completions
+dist_zshcompletion_DATA = contrib/completion/_portcullisctl
 examplesdir = $(docdir)/examples
 dist_examples_DATA = contrib/portcullis.conf contrib/lun-paths.conf
 grafanadir = $(docdir)/examples/grafana

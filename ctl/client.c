@@ -12,14 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_SOCKET  "/run/portcullis/control.sock"
 #define LOOK_TIMEOUT_MS 2000
 #define NAME_SIZE       1024
 
 const char *client_socket(const struct ctl_command *command)
 {
 	const char *given = command->options[OPTION_SOCKET];
-	return given ? given : DEFAULT_SOCKET;
+	return given ? given : CLIENT_SOCKET;
 }
 
 const char *client_text(const json_t *object, const char *member)

@@ -6,6 +6,7 @@
 #include "ctl/ctl.h"
 #include "ctl/http.h"
 
+#define CLIENT_SOCKET  "/run/portcullis/control.sock" /* unless --socket names another */
 #define LIST_TARGETS   "Portcullis_20261122.ListTargets"
 #define LIST_SESSIONS  "Portcullis_20261122.ListSessions"
 #define GET_STATISTICS "Portcullis_20261122.GetStatistics"

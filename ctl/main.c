@@ -6,18 +6,22 @@
 #include "config.h"
 
 #include "base/secret.h"
+#include "ctl/complete.h"
 #include "ctl/ctl.h"
 #include "ctl/http.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define OUTPUT_BUFFER_SIZE 16384
 
 int main(int argc, char **argv)
 {
-	struct ctl_command command;
+	struct ctl_command command = { 0 };
+	/* Its words are half of a command line, and not for the parser. */
+	const bool completes = argc > 1 && strcmp(argv[1], COMPLETE_WORD) == 0;
 
-	if (ctl_parse(argc, argv, &command) != 0)
+	if (!completes && ctl_parse(argc, argv, &command) != 0)
 		return CTL_USAGE;
 	if (ctl_given(&command, OPTION_HELP)) {
 		ctl_help(command.verb);
@@ -35,7 +39,11 @@ int main(int argc, char **argv)
 		return CTL_UNREACHABLE;
 	}
 	setvbuf(stdout, buffer, _IOFBF, OUTPUT_BUFFER_SIZE);
-	enum ctl_exit result = ctl_run(&command);
+	enum ctl_exit result = CTL_DONE;
+	if (completes)
+		complete_words((const char *const *)argv + 2, (size_t)argc - 2);
+	else
+		result = ctl_run(&command);
 	const bool lost = ferror(stdout) != 0; /* what was flushed before the end */
 	if ((fclose(stdout) != 0 || lost) && result == CTL_DONE) {
 		ctl_complain("stdout: the output could not be written");

@@ -64,6 +64,12 @@ class Bench:
                               input=stdin, capture_output=True, timeout=30, start_new_session=True)
         return done.returncode, done.stdout.decode(), done.stderr.decode(errors="backslashreplace")
 
+    def run_bare(self, *arguments):
+        """As run(), with nothing before the arguments."""
+        done = subprocess.run([self.program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=30, check=False)
+        return done.returncode, done.stdout, done.stderr
+
     def asked(self, operation):
         return [entry[1] for entry in self.server.asked if entry[0] == operation]
 
