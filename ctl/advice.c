@@ -37,6 +37,14 @@ static const struct {
 		"log the initiators out (portcullisctl list-sessions TARGET shows them), or close "
 		"their sessions with --force" },
 	{ "VolumeNotFound", NULL, "portcullisctl --json list-targets shows the LUNs there are" },
+	{ "DiskAlreadyAllocated", NULL,
+		"another LUN has that file; portcullisctl --json list-targets shows which" },
+	{ "DiskDoesNotExist", NULL,
+		"a disk lies directly in one of control.disk_directories (portcullis.conf(5))" },
+	{ "InvalidParameters", "remove-portal",
+		"a portal that the configuration file names is taken out there, then: "
+		"portcullisctl "
+		"config reload" },
 	{ "GatewayNotFound", NULL,
 		"that is the ARN of another gateway; portcullisctl list-targets shows this one's" },
 	{ "InvalidGateway", NULL,

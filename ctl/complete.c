@@ -27,7 +27,7 @@ static void offer(const struct partial *partial, const char *word, const char *w
 {
 	/* A shell puts it on its command line, and an initiator may call itself as it likes. */
 	static const char harmless[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				       "0123456789.:_-";
+				       "0123456789.:_-[]";
 
 	if (!*word || word[strspn(word, harmless)] ||
 		strncmp(word, partial->typed, strlen(partial->typed)) != 0)
@@ -243,6 +243,16 @@ static void offer_initiators(const struct partial *partial, const char *target)
 	offer_sessions(partial, target, "InitiatorName", NULL);
 }
 
+static void offer_portals(const struct partial *partial)
+{
+	json_t *body = look(partial, "Portcullis_20261122.ListPortals"), *portal;
+	size_t index;
+
+	json_array_foreach(json_object_get(body, "Portals"), index, portal)
+		offer(partial, client_text(portal, "Portal"), "a portal");
+	json_decref(body);
+}
+
 static void offer_argument(const struct partial *partial, const struct ctl_verb *verb,
 	const char *const *before, size_t place)
 {
@@ -279,6 +289,12 @@ static void offer_argument(const struct partial *partial, const struct ctl_verb 
 	case ARGUMENT_VERB:
 		offer_verbs(partial, place ? before[0] : NULL);
 		break;
+	case ARGUMENT_PORTAL:
+		/* Only one that there is can be removed; a new one's name nobody knows. */
+		if (verb->options & 1u << OPTION_FORCE)
+			offer_portals(partial);
+		break;
+	case ARGUMENT_PORTAL_GROUP:
 	case ARGUMENT_NAME:
 	case ARGUMENT_SIZE:
 	case ARGUMENT_KINDS:

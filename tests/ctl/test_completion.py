@@ -57,7 +57,7 @@ class Shell:
 
     def ending(self, typed, whole):
         """What is put on the line for `whole`: bash keeps what stands before a colon or '='."""
-        return re.split("[:=]", whole)[-1] if self.name == "bash" and re.search("[:=]", typed) else whole
+        return whole[1 + max(map(typed.rfind, ":=")):] if self.name == "bash" else whole
 
 
 def prepare(bench):
@@ -70,6 +70,8 @@ def prepare(bench):
                 for target, name, isid, tsih in ((fake.IQN, HOST, "00023d000001", 3), (fake.IQN, HOST, "00023d000002", 12),
                                                  (fake.OTHER, "iqn.x:other", "00023d000001", 4),
                                                  (fake.IQN, "iqn.$(reboot)", "00023d000009", 5))]
+    portals = [{"Portal": name} for name in ("192.0.2.1:3260", "[2001:db8::1]:3260")]
+    bench.server.answers["Portcullis_20261122.ListPortals"] = (200, {"Portals": portals})
     bench.server.answers.update({fake.TARGETS: (200, {"Targets": rows}), fake.SESSIONS: (200, {"Sessions": sessions}),
                                  fake.ROTATIONS: (200, {"Rotations": [{"TargetName": fake.IQN, "InitiatorName":
                                                                        "iqn.rotating:host"}]})})
@@ -116,6 +118,9 @@ def test_values(tap, bench, shell):
         ("a policy", ("create-target", "--authentication", ""), ["auto", "chap", "none"]),
         ("a policy in one word", ("create-target", "--authentication=c"), ["--authentication=chap"]),
         ("a time", ("rotate-chap", "--grace", "1"), ["1h", "12h", "1d"]),
+        ("portals", ("remove-portal", "192."), ["192.0.2.1:3260"]),
+        ("portals of IPv6", ("remove-portal", "[2001:db8::1"), ["[2001:db8::1]:3260"]),
+        ("no portal where one is added", ("add-portal", ""), []),
         ("nothing behind a flag's =", ("drain", "--json=x"), []),
         ("nothing for a size", ("resize-lun", fake.IQN, "0", ""), []),
         ("nothing behind the last argument", ("drain", fake.IQN, ""), []),
