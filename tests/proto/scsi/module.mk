@@ -16,6 +16,7 @@ SCSI_TESTS = tests/proto/scsi/check_rw \
 	tests/proto/scsi/check_write_same \
 	tests/proto/scsi/check_unmap \
 	tests/proto/scsi/check_lba_status \
+	tests/proto/scsi/check_changes \
 	tests/proto/scsi/check_task \
 	tests/proto/scsi/check_attach \
 	tests/proto/scsi/check_mutator
@@ -68,6 +69,9 @@ tests_proto_scsi_check_verify_LDADD = libscsi-bench.a libscsi.a $(CHECK_LIBS)
 tests_proto_scsi_check_write_same_SOURCES = tests/proto/scsi/check_write_same.c
 tests_proto_scsi_check_write_same_CFLAGS = $(TEST_CFLAGS)
 tests_proto_scsi_check_write_same_LDADD = libscsi-bench.a libscsi.a $(CHECK_LIBS)
+tests_proto_scsi_check_changes_SOURCES = tests/proto/scsi/check_changes.c
+tests_proto_scsi_check_changes_CFLAGS = $(TEST_CFLAGS)
+tests_proto_scsi_check_changes_LDADD = libscsi-bench.a libscsi.a $(CHECK_LIBS)
 tests_proto_scsi_check_lba_status_SOURCES = tests/proto/scsi/check_lba_status.c
 tests_proto_scsi_check_lba_status_CFLAGS = $(TEST_CFLAGS)
 tests_proto_scsi_check_lba_status_LDADD = libscsi-bench.a libscsi.a $(CHECK_LIBS)
