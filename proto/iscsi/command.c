@@ -366,8 +366,7 @@ static void command_queue(struct iscsi_task *task, const struct iscsi_pdu *pdu, 
 	case SEQUENCE_EARLY:
 		if (sequence_hold(conn, task->cmd_sn, task, NULL) == 0) {
 			task->state = TASK_HELD;
-			if (task->unsolicited)
-				dataout_await(conn, now);
+			dataout_await(conn, now);
 			break;
 		}
 		conn_reject(conn, pdu, REJECT_OUT_OF_RESOURCES, now);

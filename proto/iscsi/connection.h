@@ -34,7 +34,7 @@ enum conn_timer {
 	TIMER_OUTPUT, /* the peer must have taken something of what we send */
 	TIMER_INPUT,  /* the rest of a PDU must have come */
 	TIMER_PEER,   /* we must have heard from the peer */
-	TIMER_DATA,   /* the Data-Out that is due must have come */
+	TIMER_DATA, /* the Data-Out that is due must have come, and what is missing in CmdSN order */
 	TIMER_TASKS,  /* a task management function waits no longer */
 	TIMER_LOGOUT, /* the Logout that was asked for must have come */
 	TIMER_CLOSE,  /* the commands of a closing connection must have finished */

@@ -175,12 +175,19 @@ void dataout_solicit(struct iscsi_task *task, uint64_t now)
 	dataout_await(conn, now);
 }
 
+/* Whether the peer owes data for this task, or the command whose CmdSN comes before its own. */
+static bool is_due(const struct iscsi_task *task)
+{
+	return task->state == TASK_HELD ||
+	       (task_awaits_data(task) && task->state != TASK_RECEIVING);
+}
+
 void data_late(struct iscsi_conn *conn, uint64_t now)
 {
 	uint64_t oldest = ISCSI_NO_DEADLINE;
 
 	for (struct iscsi_task *task = conn->first_task; task; task = task->younger) {
-		if (!task_awaits_data(task) || task->state == TASK_RECEIVING)
+		if (!is_due(task))
 			continue;
 		if (task->progress_at == 0)
 			task->progress_at = now;
@@ -193,6 +200,6 @@ void data_late(struct iscsi_conn *conn, uint64_t now)
 	if (conn->timers[TIMER_DATA] > now)
 		return;
 	conn_disarm(conn, TIMER_DATA);
-	conn_event(conn, ISCSI_EVENT_TIMEOUT, 0, "the data of a write");
+	conn_event(conn, ISCSI_EVENT_TIMEOUT, 0, "the data of a write, or a command in between");
 	iscsi_conn_close(conn, ISCSI_CLOSE_CLEAN, now);
 }

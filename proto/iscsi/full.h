@@ -169,11 +169,11 @@ void dataout_header(struct iscsi_conn *conn, const struct iscsi_pdu *pdu, uint64
 /* The whole of it is here: counts it, and goes on with the task at the end of a sequence. */
 void dataout_receive(
 	struct iscsi_conn *conn, const struct iscsi_pdu *pdu, bool digest_good, uint64_t now);
-/* Data is due now: the peer gets a bounded time for each next piece. */
+/* Data, or a command in between, is due now: the peer gets a bounded time for each next piece. */
 void dataout_await(struct iscsi_conn *conn, uint64_t now);
 /* Sends the R2Ts that may be outstanding. */
 void dataout_solicit(struct iscsi_task *task, uint64_t now);
-/* TIMER_DATA: closes the connection if a command's data has stopped coming. */
+/* TIMER_DATA: closes the connection if what is due has stopped coming. */
 void data_late(struct iscsi_conn *conn, uint64_t now);
 
 /* --- tmf.c --- */

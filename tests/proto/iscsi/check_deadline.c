@@ -85,6 +85,46 @@ static void missing_data_of_one(struct transcript *t)
 	expect_finished(t, true);
 }
 
+/* A gap in the CmdSNs that is never filled: what is held behind it waits as long as for data, whatever else comes. */
+static void missing_command(struct transcript *t)
+{
+	uint8_t missing[BHS_SIZE], bhs[BHS_SIZE];
+
+	(void)new_read(t, missing, 1, 1);
+	uint32_t held = put_read(t, 2, 1);
+	for (unsigned i = 0; i < 3; i++) {
+		pass(t, 15000);
+		put_read(t, 3 + i, 1);
+		new_request(t, bhs, OP_NOP_OUT | IMMEDIATE, FINAL);
+		put_pdu(t, bhs, NULL, 0);
+		expect(t, OP_NOP_IN);
+	}
+	(void)held;
+	pass(t, 14999);
+	expect_nothing(t);
+	ck_assert_int_eq(t->conn->phase, ISCSI_PHASE_FULL);
+	pass(t, 1);
+	expect_finished(t, true);
+	ck_assert(has_event(t, ISCSI_EVENT_TIMEOUT, "in between"));
+	ck_assert_uint_eq(the_double.parsed, 0);
+}
+
+/* A gap that is filled in time leaves no deadline behind. */
+static void late_command(struct transcript *t)
+{
+	uint8_t missing[BHS_SIZE];
+
+	uint32_t first = new_read(t, missing, 1, 1);
+	uint32_t held = put_read(t, 2, 1);
+	pass(t, 59999);
+	put_command(t, missing, NULL, 0);
+	expect_read(t, first, 1, 512);
+	expect_read(t, held, 2, 512);
+	pass(t, 59999);
+	expect_nothing(t);
+	ck_assert_int_eq(t->conn->phase, ISCSI_PHASE_FULL);
+}
+
 static void answered_ping(struct transcript *t)
 {
 	uint8_t bhs[BHS_SIZE];
@@ -241,6 +281,8 @@ static const struct scenario scenarios[] = {
 	{ "backpressure", .run = backpressure, .adjust = adjust_large },
 	{ "[DATA-18] [ASY-07] missing data", .run = missing_data },
 	{ "[DATA-18] missing data of one command", .run = missing_data_of_one },
+	{ "[SES-08] a gap that is not filled", .run = missing_command },
+	{ "[SES-08] a gap that is filled late", .run = late_command },
 	{ "[NOP-03] [NOP-05] [SES-08] a ping that is answered, then not", .run = answered_ping },
 	{ "[NOP-05] [PXE-01] pings that are ignored", .run = ignored_ping },
 	{ "[SES-08] stops within a header", .run = stops_within_header },
