@@ -7,6 +7,7 @@ the calls below the state directory and below the one where the disks lie. (K2) 
 import http.client
 import os
 import shutil
+import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -17,6 +18,21 @@ SHIM = os.path.abspath(os.path.join(os.environ.get("top_builddir", "."), "tests/
 HOST = "iqn.1994-05.com.example:host"
 NAMED, MADE, RESTS, NEW = ("iqn.2026-11.test:%s" % name for name in ("named", "made", "rests", "new"))
 MIB = 1 << 20
+
+
+def free_ports(count):
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+def listens(portal):
+    with socket.socket() as probe:
+        return probe.connect_ex((portal["Address"], portal["Port"])) == 0
 
 
 class Place:
@@ -31,6 +47,7 @@ class Place:
         self.kept, self.copy, self.control, self.calls = (os.path.join(top, name) for name in ("kept", "copy", "plan", "calls"))
         self.state = os.path.join(self.kept, "state")
         os.makedirs(os.path.join(self.kept, "disks"))
+        self.portals = [{"Address": "127.0.0.1", "Port": port} for port in free_ports(2)]
         self.daemon.environment.update(LD_PRELOAD=SHIM, SHIM_DIR=self.kept, SHIM_CONTROL=self.control, SHIM_LOG=self.calls,
                                        ASAN_OPTIONS="verify_asan_link_order=0:detect_leaks=0")
         self.daemon.start()
@@ -38,7 +55,8 @@ class Place:
                 ("CreateTarget", {"TargetName": MADE, "Path": self.disk("made"), "SizeInBytes": MIB}),
                 ("CreateLun", {"TargetARN": self.daemon.arn(MADE), "LunNumber": 1, "Path": self.disk("more"), "SizeInBytes": MIB}),
                 ("CreateTarget", {"TargetName": RESTS, "Path": "memory:", "SizeInBytes": MIB}),
-                ("DrainTarget", {"TargetARN": self.daemon.arn(RESTS)})):
+                ("DrainTarget", {"TargetARN": self.daemon.arn(RESTS)}),
+                ("AddPortal", self.portals[0])):
             status, _, reply = self.daemon.control(operation, members)
             if status != 200:
                 raise RuntimeError("%s: %r" % (operation, reply))
@@ -77,7 +95,7 @@ class Place:
         rows = self.daemon.control("ListTargets", {})[2]["Targets"]
         shown = {row["TargetName"]: (row["State"], [sorted(lun.items()) for lun in row["Luns"]]) for row in rows}
         return shown, [initiator.attempt(*self.daemon.portals[0], target=name, name=HOST)
-                       for name in (NAMED, MADE, RESTS, NEW)]
+                       for name in (NAMED, MADE, RESTS, NEW)], [listens(portal) for portal in self.portals]
 
     def stored(self):
         """What a start would find, but for what it throws away."""
@@ -154,10 +172,11 @@ def check_failures(place, operation, members, names, new):
 
 def closed(place, found):
     """The old configuration, but for a target whose disks could not be opened again: it is served to nobody (K9)."""
-    old_rows, old_logins = place.old
-    rows, logins = found
+    old_rows, old_logins, old_portals = place.old
+    rows, logins, portals = found
     broken = {name for name, (state, _) in rows.items() if state == "broken"}
-    return {name: luns for name, (_, luns) in rows.items()} == {name: luns for name, (_, luns) in old_rows.items()} and all(
+    same = {name: luns for name, (_, luns) in rows.items()} == {name: luns for name, (_, luns) in old_rows.items()}
+    return same and portals == old_portals and all(
         login == (0x0301 if name in broken else old)
         for name, login, old in zip((NAMED, MADE, RESTS, NEW), logins, old_logins))
 
@@ -203,7 +222,9 @@ def main():
                 ("ResizeLun", NAMED, {"LunNumber": 0, "SizeInBytes": 2 * MIB}),
                 ("SetLunReadOnly", NAMED, {"LunNumber": 0, "ReadOnly": True}),
                 ("DrainTarget", NAMED, {}),
-                ("ResumeTarget", RESTS, {})):
+                ("ResumeTarget", RESTS, {}),
+                ("AddPortal", None, place.portals[1]),
+                ("RemovePortal", None, place.portals[0])):
             if name:
                 members["TargetARN"] = daemon.arn(name)
             status, names, new = place.steps(operation, members)

@@ -111,6 +111,7 @@ LUN, SIZE = Number("LunNumber", True, 0, 255), Number("SizeInBytes", True, 512, 
 LUN_KEYS = [Text("Path", True, 1, 4095), Number("SizeInBytes", False, 512, 1 << 60), Number("BlockSize", False, 512, 4096),
             Number("PhysicalBlockSize", False, 512, 65536), Flag("ReadOnly"), Text("Cache", False, 1, 16),
             Text("Serial", False, 1, 36), Text("Naa", False, 1, 32)]
+PORTAL = [Text("Address", True, 1, 45), Number("Port", False, 1, 65535)]
 PAGE = [Text("Marker", False, 1, 2000), Number("Limit", False, 1, (1 << 31) - 1)]
 CHAP = [target_arn(), Text("SecretToAuthenticateInitiator", True, 1, 100, secret=True), INITIATOR,
         Text("SecretToAuthenticateTarget", False, 1, 100, make=lambda length: "y" * length, secret=True)]
@@ -158,6 +159,9 @@ OPERATIONS = {
     OWN + "CloseSession": [*PAIR, Text("ISID", False, 12, 12, make=lambda length: "0123abCDef45678"[:length],
                                        pattern="[0-9A-Fa-f]+", odd=("0123abCDef4g", "0123abCDef4\n", " 123abCDef45")),
                            Number("TSIH", False, 1, 65535)],
+    OWN + "AddPortal": [*PORTAL, Number("Group", False, 1, 65535)],
+    OWN + "RemovePortal": [*PORTAL, Flag("Force")],
+    OWN + "ListPortals": [],
     OWN + "AddPortal": [*PORTAL, Number("Group", False, 1, 65535)],
     OWN + "RemovePortal": [*PORTAL, Flag("Force")],
     OWN + "ListPortals": [],

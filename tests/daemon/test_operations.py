@@ -194,6 +194,20 @@ def portals(one):
         ("InvalidParameters", {"Address": host, "Port": port}),), True)
 
 
+def portals(one):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        place = {"Address": "127.0.0.1", "Port": probe.getsockname()[1]}
+    named = dict(zip(("Address", "Port"), one.daemon.portals[0]))
+    mistakes = (("InvalidParameters", {"Address": "localhost"}), ("InvalidParameters", {"Address": "192.0.2.1"}),
+                ("InvalidParameters", {"Address": "[::1]"}), ("InvalidParameters", dict(named, Group=2)))
+    one.carry_out(OWN + "AddPortal", place, "Address Port Group", mistakes, True)
+    reply = one.carry_out(OWN + "ListPortals", {}, "Portals")
+    one.tap.equal([row["Source"] for row in reply["Portals"]], ["file", "live"], "both are listed")
+    one.carry_out(OWN + "RemovePortal", place, "Address Port SessionsClosed",
+                  (("InvalidParameters", {"Address": "localhost"}), ("InvalidParameters", named)), True)
+
+
 def configuration(one):
     reply = one.carry_out(OWN + "ShowConfiguration", {}, "File Configuration")
     one.carry_out(OWN + "CheckConfiguration", {"Configuration": reply["Configuration"]}, "TargetCount",
