@@ -343,7 +343,8 @@ struct state *state_open(const char *directory, bool *first_start, char error[ST
 		return NULL;
 	}
 	if (state->index_damaged)
-		log_error("%s; only targets that have a file there are served", state->damage);
+		log_error(LOG_WHAT("index-damaged"), LOG_TEXT("why", state->damage),
+			LOG_TEXT("then", "only targets that have a file there are served"));
 	return state;
 }
 

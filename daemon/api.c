@@ -5,8 +5,6 @@
  */
 #include "daemon/api.h"
 
-#include "base/encode.h"
-#include "base/log.h"
 #include "base/secret.h"
 #include "daemon/api_operation.h"
 #include "daemon/clock.h"
@@ -347,6 +345,8 @@ static void call_free(struct api_call *call)
 	TAILQ_REMOVE(&call->api->calls, call, link);
 	json_decref(call->input);
 	free(call->target_arn);
+	free(call->target);
+	free(call->portal);
 	free(call->initiator);
 	secret_free(call);
 }
@@ -444,33 +444,23 @@ struct target *api_call_target(struct api_call *call)
 	return target;
 }
 
-/* The portal of an input, for the audit line; its address was checked, or not: it may be anything. "" without one. */
-static const char *portal_words(const struct api_call *call, char words[120])
-{
-	const char *address = api_call_text(call, "Address");
-	char text[64];
-	words[0] = '\0';
-	if (address)
-		snprintf(words, 120, " portal=\"%s\" port=%lld",
-			text_escape(text, sizeof text, address, strlen(address)),
-			(long long)api_call_number(call, "Port", 0));
-	return words;
-}
-
-/* The audit line. Who asked for what on which pair, and what came of it. */
 static void log_outcome(const struct api_call *call, enum api_error error)
 {
-	char arn[320] = "-", initiator[280] = "-", portal[120];
-	if (call->target_arn)
-		text_escape(arn, sizeof arn, call->target_arn, strlen(call->target_arn));
-	if (call->initiator)
-		text_escape(initiator, sizeof initiator, call->initiator, strlen(call->initiator));
-	const char *code = error ? errors[error].code : NULL;
-	log_line(error == API_INTERNAL ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
-		"audit %s operation=%s outcome=%s%s%s request=%s target=\"%s\" initiator=\"%s\"%s",
-		call->actor, call->operation ? call->operation->name : "unknown",
-		error ? errors[error].type : "done", code ? "/" : "", code ? code : "", call->id,
-		arn, initiator, portal_words(call, portal));
+	audit_log(&(struct audit_entry){
+		.actor = &call->actor,
+		.request = call->id,
+		.operation = call->operation ? call->operation->name : "unknown",
+		.target_arn = call->target_arn,
+		.target = call->target,
+		.initiator = call->initiator,
+		.portal = call->portal,
+		.port = call->port,
+		.lun = call->lun,
+		.result = error ? errors[error].type : NULL,
+		.code = error ? errors[error].code : NULL,
+		.status = error ? errors[error].status : 200,
+		.ms = (clock_nanoseconds() - call->began) / 1000000,
+	});
 }
 
 /* Ends a call: logs, replies, frees. Takes `body`. */
@@ -528,8 +518,9 @@ static struct api_call *call_new(struct api *api, const struct api_request *requ
 		.done = request->done,
 		.context = request->context,
 		.began = clock_nanoseconds(),
+		.lun = -1,
 	};
-	memcpy(call->actor, request->actor, sizeof call->actor);
+	call->actor = request->actor;
 	memcpy(call->id, request->id, sizeof call->id);
 	TAILQ_INSERT_TAIL(&api->calls, call, link);
 	return call;
@@ -539,7 +530,15 @@ static struct api_call *call_new(struct api *api, const struct api_request *requ
 static int keep_names(struct api_call *call)
 {
 	const char *arn = api_call_text(call, "TargetARN");
+	const char *name = api_call_text(call, "TargetName");
 	const char *initiator = api_call_text(call, "InitiatorName");
+	const char *portal = api_call_text(call, "Address");
+	call->port = (unsigned)api_call_number(call, "Port", 0);
+	if (portal && !(call->portal = strdup(portal)))
+		return -1;
+	call->lun = (int)api_call_number(call, "LunNumber", -1);
+	if (name && !(call->target = strdup(name)))
+		return -1;
 	if (arn && !(call->target_arn = strdup(arn)))
 		return -1;
 	if (initiator && !(call->initiator = strdup(initiator)))

@@ -7,6 +7,8 @@
 #ifndef PORTCULLIS_DAEMON_API_H
 #define PORTCULLIS_DAEMON_API_H
 
+#include "daemon/audit.h"
+
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -66,7 +68,6 @@ enum api_error {
 /* The reply: an HTTP status and its body, borrowed for the call; NULL when memory ran out. */
 typedef void api_done(void *context, unsigned status, const json_t *body);
 
-#define API_ACTOR_SIZE      144
 #define API_REQUEST_ID_SIZE 37 /* a UUID's 36 characters and a NUL */
 
 struct api_request {
@@ -74,7 +75,7 @@ struct api_request {
 		*operation; /* "StorageGateway_20130630.UpdateChapCredentials"; NULL = none given */
 	const void *body;   /* borrowed for the call of api_call() */
 	size_t length;      /* bytes */
-	char actor[API_ACTOR_SIZE];   /* who asks, for the audit line: "uid=0 gid=0 pid=123" */
+	struct audit_actor actor;     /* who asks, for the audit line */
 	char id[API_REQUEST_ID_SIZE]; /* for the audit line */
 	bool read_only;               /* who asks has a read-only key */
 	api_done *done;

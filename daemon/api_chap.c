@@ -102,8 +102,7 @@ static void change(struct api_call *call, struct target *target, enum change_kin
 	asked->target = target;
 	asked->done = changed;
 	asked->context = call;
-	static_assert(sizeof asked->actor == sizeof call->actor, "the same text");
-	memcpy(asked->actor, call->actor, sizeof asked->actor);
+	audit_actor_text(&call->actor, asked->actor);
 	/* At most CREDENTIAL_NAME_MAX: InitiatorName's maximum, and it is ASCII. */
 	memcpy(asked->record.initiator, call->initiator, strlen(call->initiator) + 1);
 	api_call_forget_input(call);

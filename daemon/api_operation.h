@@ -44,13 +44,17 @@ struct api_call {
 	struct api *api;
 	const struct api_operation *operation;
 	json_t *input; /* validated; NULL once forgotten */
-	char actor[API_ACTOR_SIZE];
+	struct audit_actor actor;
 	char id[API_REQUEST_ID_SIZE];
 	api_done *done;
 	void *context;
 	uint64_t began;   /* clock_nanoseconds() */
 	char *target_arn; /* as given and validated; owned; NULL: not among the operation's members */
+	char *target;     /* likewise: the target's name, of what makes one */
 	char *initiator;
+	int lun;      /* likewise; -1 */
+	char *portal; /* likewise: an address; NULL */
+	unsigned port;
 	struct credential_change change;
 };
 TAILQ_HEAD(api_call_list, api_call);

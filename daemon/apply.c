@@ -62,7 +62,8 @@ static void retarget_end(struct retarget *retarget)
 
 static void retarget_fail(struct retarget *retarget, const char *why)
 {
-	log_error("reload: target=%s: %s", retarget->target->name, why);
+	log_error(LOG_WHAT("target-not-changed"), LOG_TEXT("target", retarget->target->name),
+		LOG_TEXT("why", why));
 	if (retarget->apply->result.failed++ == 0)
 		snprintf(retarget->apply->result.why, CONFIG_ERROR_SIZE, "%s", why);
 }
@@ -85,8 +86,8 @@ static void retarget_closed(struct closure *closure)
 {
 	struct retarget *retarget = closure->context;
 
-	log_info("reload: target=%s: sessions_closed=%u", retarget->target->name,
-		atomic_load(&closure->sessions));
+	log_info(LOG_WHAT("sessions-closed"), LOG_TEXT("target", retarget->target->name),
+		LOG_NUMBER("sessions_closed", atomic_load(&closure->sessions)));
 	idle_look(-1, 0, retarget);
 }
 
@@ -194,8 +195,8 @@ static void retarget_rebuild(struct retarget *retarget)
 	if (registry_rebuild(retarget->apply->config.registry, retarget->target,
 		    retarget->apply->config.after->file, retarget->wanted, error) < 0) {
 		retarget_fail(retarget, error);
-		log_error("target=%s is served to nobody until its LUNs can be opened",
-			retarget->target->name);
+		log_error(LOG_WHAT("target-shut"), LOG_TEXT("target", retarget->target->name),
+			LOG_TEXT("why", "served to nobody until its LUNs can be opened"));
 	} else {
 		target_hold(retarget->target, false);
 	}
@@ -206,8 +207,8 @@ static void retarget_policy_closed(struct closure *closure)
 {
 	struct retarget *retarget = closure->context;
 
-	log_info("reload: target=%s: sessions_closed=%u", retarget->target->name,
-		atomic_load(&closure->sessions));
+	log_info(LOG_WHAT("sessions-closed"), LOG_TEXT("target", retarget->target->name),
+		LOG_NUMBER("sessions_closed", atomic_load(&closure->sessions)));
 	retarget_end(retarget);
 }
 

@@ -21,6 +21,7 @@
 #define RECEIVE_BEHIND   (16u << 10) /* bytes taken along behind a data segment */
 #define SENDS_PER_TURN   8
 #define DRAINS_PER_TURN  8
+#define REFUSED_LOGGED   10 /* lines of refused connections of a worker in LOG_LIMIT_WINDOW_MS */
 
 void connection_dirty(struct connection *connection)
 {
@@ -182,8 +183,10 @@ static void connection_shut(struct connection *connection)
 	if (connection->is_shut)
 		return;
 	connection->is_shut = true;
-	if (connection->is_counted)
+	if (connection->is_counted) {
 		stats_session(connection->stats, -1);
+		connection_log_end(connection);
+	}
 	limits_leave(&connection->worker->workers->limits, connection->stranger);
 	connection->stranger = -1;
 	if (connection->entry.target) {
@@ -302,8 +305,9 @@ static void connection_start(struct connection *connection, struct worker *worke
 	connection->engine = worker->draining ? NULL
 					      : iscsi_conn_new(&worker->engine, connection, now);
 	if (!connection->engine) {
-		log_warning("peer=%s: refused, %s", connection->peer,
-			worker->draining ? "the daemon is going down" : "out of memory");
+		log_warning(LOG_WHAT("connection-refused"), LOG_TEXT("peer", connection->peer),
+			LOG_TEXT("why",
+				worker->draining ? "the daemon is going down" : "out of memory"));
 		limits_leave(&worker->workers->limits, connection->stranger);
 		close(connection->fd);
 		atomic_fetch_sub(&worker->load, 1);
@@ -328,8 +332,13 @@ static void connection_arrive(struct mail *mail, void *receiver)
 
 void connection_close(struct connection *connection, enum iscsi_close how, uint64_t now)
 {
-	if (connection->state == CONNECTION_OPEN)
+	if (connection->state == CONNECTION_OPEN) {
+		if (how != ISCSI_CLOSE_REQUESTED &&
+			iscsi_conn_phase(connection->engine) < ISCSI_PHASE_CLOSING)
+			connection->end = how == ISCSI_CLOSE_CLEAN ? CONNECTION_ASKED
+								   : CONNECTION_REPLACED;
 		iscsi_conn_close(connection->engine, how, now);
+	}
 	connection_dirty(connection);
 }
 
@@ -396,6 +405,18 @@ static void connection_name_portal(struct connection *connection, const struct p
 		address_local_text(connection->fd, connection->portal, sizeof(connection->portal));
 }
 
+/* Not once a connection: who floods us does not fill the disk. */
+static void log_no_room(struct worker *worker, const struct sockaddr *peer, const char *why)
+{
+	char text[ADDRESS_TEXT_SIZE];
+	uint64_t suppressed;
+
+	if (log_limit_pass(&worker->crowds, REFUSED_LOGGED, clock_now(), &suppressed))
+		log_warning(LOG_WHAT("connection-refused"),
+			LOG_TEXT("peer", address_text(peer, text, sizeof(text))),
+			LOG_TEXT("why", why), LOG_NONZERO("suppressed", suppressed));
+}
+
 void connection_accept(
 	struct worker *acceptor, int fd, const struct sockaddr *peer, const struct portal *portal)
 {
@@ -404,8 +425,7 @@ void connection_accept(
 	struct connection *connection = stranger < 0 ? NULL : calloc(1, sizeof(*connection));
 
 	if (!connection) {
-		char text[ADDRESS_TEXT_SIZE];
-		log_warning("peer=%s: refused, %s", address_text(peer, text, sizeof(text)),
+		log_no_room(acceptor, peer,
 			stranger < 0 ? "too many connections have not logged in yet"
 				     : "out of memory");
 		limits_leave(&workers->limits, stranger);

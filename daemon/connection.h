@@ -22,6 +22,15 @@
 
 enum connection_state { CONNECTION_OPEN, CONNECTION_LINGERING, CONNECTION_CLOSED };
 
+/* Why a session ends, for the log; the last reason counts. */
+enum connection_end {
+	CONNECTION_LOST,
+	CONNECTION_LOGGED_OUT,
+	CONNECTION_BROKE,
+	CONNECTION_ASKED,
+	CONNECTION_REPLACED,
+};
+
 struct connection {
 	struct worker *worker;
 	struct iscsi_conn *engine;
@@ -29,7 +38,8 @@ struct connection {
 	int fd;
 	int stranger; /* its slot in the limits while it has not authenticated; -1 afterwards */
 	bool is_dirty, is_reading, is_writing, is_to_close;
-	bool is_counted;          /* as a session of `stats` */
+	bool is_counted; /* as a session of `stats` */
+	enum connection_end end;
 	bool is_shut;             /* counted out of all closings */
 	uint64_t timer_at;        /* when the timer is set to fire; ISCSI_NO_DEADLINE = it is not */
 	uint64_t linger_until;    /* LINGERING: when the socket is closed at the latest */
@@ -51,6 +61,8 @@ struct connection {
 		[PORTAL_TEXT_SIZE]; /* the portal that it came by: differs if that is a wildcard */
 };
 
+/* host.c: the event of a session's end, with what it has done. */
+void connection_log_end(const struct connection *connection);
 /* The functions that the engine asks for (proto/iscsi/iscsi.h); `owner` is a struct connection. */
 extern const struct iscsi_host connection_host;
 

@@ -8,6 +8,7 @@
 #include "base/encode.h"
 #include "base/log.h"
 #include "daemon/api.h"
+#include "daemon/clock.h"
 #include "daemon/control_client.h"
 #include "daemon/control_guard.h"
 #include "daemon/control_socket.h"
@@ -28,6 +29,8 @@
 
 /* evhttp itself answers a larger body, in HTML, after dropping it piece by piece. */
 #define BODY_DROPPED (1 << 20)
+/* Audit lines of refused strangers, in LOG_LIMIT_WINDOW_MS. */
+#define REFUSED_LOGGED 50
 
 static const struct control_limits usual_limits = {
 	.connections = 128,
@@ -40,6 +43,7 @@ struct endpoint {
 	struct control *control;
 	struct http_listener listener;
 	const struct guard *guard; /* NULL: whoever can open the socket may ask */
+	struct log_limit refused;  /* audit lines of those who may not */
 };
 
 /* A request that waits for its operation. */
@@ -116,13 +120,31 @@ static void send_reply(struct endpoint *endpoint, struct evhttp_request *request
 	evhttp_send_reply(request, (int)status, reason_of(status), NULL);
 }
 
+/* Strangers at the TCP endpoint are not logged without end; who can open the Unix socket is none. */
+static void audit_refused(
+	struct endpoint *endpoint, const struct api_request *asked, enum api_error error)
+{
+	uint64_t suppressed = 0;
+	if (endpoint->guard &&
+		!log_limit_pass(&endpoint->refused, REFUSED_LOGGED, clock_now(), &suppressed))
+		return;
+	audit_log(&(struct audit_entry){
+		.actor = &asked->actor,
+		.request = asked->id,
+		.operation = asked->operation,
+		.lun = -1,
+		.result = api_error_type(error),
+		.status = api_error_status(error),
+		.suppressed = suppressed,
+	});
+}
+
 /* `detail` as in api_error_body(). */
 static void send_error(struct endpoint *endpoint, struct evhttp_request *request,
 	const struct api_request *asked, enum api_error error, const char *detail)
 {
 	json_t *body = api_error_body(error, detail);
-	log_info("audit %s operation=none outcome=%s status=%u request=%s", asked->actor,
-		api_error_type(error), api_error_status(error), asked->id);
+	audit_refused(endpoint, asked, error);
 	send_reply(endpoint, request, asked->id, api_error_status(error), body);
 	json_decref(body);
 }
@@ -154,8 +176,6 @@ static void call(
 	exchange->request = request;
 	memcpy(exchange->id, asked->id, sizeof exchange->id);
 	TAILQ_INSERT_TAIL(&endpoint->control->exchanges, exchange, link);
-	asked->operation = evhttp_find_header(
-		evhttp_request_get_input_headers(request), "X-Amz-Target");
 	asked->body = evbuffer_pullup(body, -1);
 	asked->length = asked->body ? evbuffer_get_length(body) : 0;
 	asked->done = answered;
@@ -205,7 +225,7 @@ static enum api_error admit(const struct endpoint *endpoint, struct evhttp_reque
 	struct api_request *asked, char detail[GUARD_DETAIL_SIZE])
 {
 	detail[0] = '\0';
-	client_describe(evhttp_request_get_connection(request), asked->actor, sizeof asked->actor);
+	client_describe(evhttp_request_get_connection(request), &asked->actor);
 	const enum api_error error = check_request(request);
 	if (error || !endpoint->guard)
 		return error;
@@ -230,6 +250,8 @@ static void on_request(struct evhttp_request *request, void *context)
 		return;
 	}
 	make_id(asked.id);
+	asked.operation = evhttp_find_header(
+		evhttp_request_get_input_headers(request), "X-Amz-Target");
 	const enum api_error error = admit(endpoint, request, &asked, detail);
 	if (error)
 		send_error(endpoint, request, &asked, error, detail[0] ? detail : NULL);
@@ -270,7 +292,7 @@ static int open_local(struct control *control, struct event_base *base,
 	snprintf(error, CONFIG_ERROR_SIZE, "control socket %.200s: out of memory", config->socket);
 	if (endpoint_open(&control->local, base, control->socket.fd, limits))
 		return -1;
-	log_info("control socket %s", config->socket);
+	log_info(LOG_WHAT("control-socket"), LOG_TEXT("path", config->socket));
 	return 0;
 }
 

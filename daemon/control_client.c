@@ -6,9 +6,12 @@
  */
 #include "daemon/control_client.h"
 
+#include "daemon/address.h"
+
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
+#include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -191,13 +194,33 @@ void clients_answered(struct clients *clients, const struct evhttp_connection *c
 	event_add(client->timer, &clients->total);
 }
 
-void client_describe(struct evhttp_connection *connection, char *text, unsigned size)
+/* The name of a user; "" if there is none. */
+static void find_user(uid_t uid, char *name, size_t size)
 {
-	struct ucred peer;
-	socklen_t length = sizeof peer;
-	const int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(connection));
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length))
-		snprintf(text, size, "unknown");
+	char buffer[4096];
+	struct passwd entry, *found = NULL;
+	if (getpwuid_r(uid, &entry, buffer, sizeof buffer, &found) || !found)
+		name[0] = '\0';
 	else
-		snprintf(text, size, "uid=%u gid=%u pid=%d", peer.uid, peer.gid, (int)peer.pid);
+		snprintf(name, size, "%s", entry.pw_name);
+}
+
+void client_describe(struct evhttp_connection *connection, struct audit_actor *actor)
+{
+	struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
+	struct ucred process;
+	socklen_t length = sizeof address, process_length = sizeof process;
+	const int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(connection));
+	*actor = (struct audit_actor){ .local = false };
+	if (getpeername(fd, (struct sockaddr *)&address, &length))
+		return;
+	if (address.ss_family != AF_UNIX) {
+		address_text((const struct sockaddr *)&address, actor->peer, sizeof actor->peer);
+	} else if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &process, &process_length)) {
+		actor->local = true;
+		actor->uid = process.uid;
+		actor->gid = process.gid;
+		actor->pid = (unsigned)process.pid;
+		find_user(process.uid, actor->user, sizeof actor->user);
+	}
 }

@@ -8,6 +8,8 @@
 #ifndef PORTCULLIS_DAEMON_CONTROL_CLIENT_H
 #define PORTCULLIS_DAEMON_CONTROL_CLIENT_H
 
+#include "daemon/audit.h"
+
 struct bufferevent;
 struct clients;
 struct event_base;
@@ -37,7 +39,7 @@ int clients_begin(struct clients *clients, const struct evhttp_connection *conne
 /* Its reply is handed over: the timer starts. NULL (it has gone) is fine. */
 void clients_answered(struct clients *clients, const struct evhttp_connection *connection);
 
-/* The Unix socket's other end, as the kernel says: "uid=0 gid=0 pid=123"; "unknown" if it does not. */
-void client_describe(struct evhttp_connection *connection, char *text, unsigned size);
+/* The other end: its address or, of a Unix socket, what the kernel says, with the user's name. */
+void client_describe(struct evhttp_connection *connection, struct audit_actor *actor);
 
 #endif

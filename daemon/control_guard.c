@@ -5,20 +5,17 @@
 #include "auth/access_keys.h"
 #include "auth/sigv4.h"
 #include "base/log.h"
-#include "daemon/address.h"
-#include "daemon/connection.h"
 #include "daemon/control_tls.h"
 
 #include <assert.h>
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/queue.h>
 #include <time.h>
 
 struct guard {
@@ -34,7 +31,8 @@ static int load_keys(struct guard *guard, char error[CONFIG_ERROR_SIZE])
 	struct access_keys *keys = access_keys_load(guard->access_keys, error);
 	if (!keys)
 		return -1;
-	log_info("access keys %s: %zu", guard->access_keys, access_keys_count(keys));
+	log_info(LOG_WHAT("access-keys-read"), LOG_TEXT("path", guard->access_keys),
+		LOG_NUMBER("keys", access_keys_count(keys)));
 	access_keys_free(guard->keys);
 	guard->keys = keys;
 	return 0;
@@ -48,7 +46,7 @@ static int load_tls(struct guard *guard, char error[CONFIG_ERROR_SIZE])
 	SSL_CTX *tls = control_tls_load(guard->tls_certificate, guard->tls_key, error);
 	if (!tls)
 		return -1;
-	log_info("TLS certificate %s", guard->tls_certificate);
+	log_info(LOG_WHAT("certificate-read"), LOG_TEXT("path", guard->tls_certificate));
 	SSL_CTX_free(guard->tls);
 	guard->tls = tls;
 	return 0;
@@ -87,9 +85,9 @@ void guard_reload(struct guard *guard)
 {
 	char error[CONFIG_ERROR_SIZE];
 	if (load_keys(guard, error))
-		log_error("reload: %s; the access keys stay", error);
+		log_error(LOG_WHAT("access-keys-kept"), LOG_TEXT("why", error));
 	if (load_tls(guard, error))
-		log_error("reload: %s; the certificate stays", error);
+		log_error(LOG_WHAT("certificate-kept"), LOG_TEXT("why", error));
 }
 
 bool guard_has_tls(const struct guard *guard)
@@ -144,15 +142,16 @@ static struct sigv4_verdict judge(const struct guard *guard, struct evhttp_reque
 	return verdict;
 }
 
-static void describe_peer(struct evhttp_request *request, char *text, size_t size)
+/* The access key that the request names, whether it is one or not; "" if it names none. */
+static void find_claim(struct evhttp_request *request, char claim[ACCESS_KEY_ID_MAX + 1])
 {
-	struct sockaddr_storage peer = { .ss_family = AF_UNSPEC };
-	socklen_t length = sizeof peer;
-	struct evhttp_connection *connection = evhttp_request_get_connection(request);
-	const int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(connection));
-	if (getpeername(fd, (struct sockaddr *)&peer, &length))
-		peer.ss_family = AF_UNSPEC;
-	address_text((const struct sockaddr *)&peer, text, size);
+	static const char before[] = "Credential=";
+	const char *header = evhttp_find_header(
+		evhttp_request_get_input_headers(request), "Authorization");
+	const char *at = header ? strstr(header, before) : NULL;
+	const size_t length = at ? strcspn(at + sizeof before - 1, "/, ") : 0;
+	snprintf(claim, ACCESS_KEY_ID_MAX + 1, "%.*s", (int)length,
+		at ? at + sizeof before - 1 : "");
 }
 
 enum api_error guard_admit(const struct guard *guard, struct evhttp_request *request,
@@ -168,12 +167,13 @@ enum api_error guard_admit(const struct guard *guard, struct evhttp_request *req
 		[SIGV4_FAILED] = API_INTERNAL,
 	};
 	static_assert(GUARD_DETAIL_SIZE >= SIGV4_DETAIL_SIZE, "the same words");
-	char peer[ADDRESS_TEXT_SIZE];
 	const struct sigv4_verdict verdict = judge(guard, request);
-	describe_peer(request, peer, sizeof peer);
 	memcpy(detail, verdict.detail, sizeof verdict.detail);
-	snprintf(asked->actor, sizeof asked->actor, "access_key=%s peer=%.60s",
-		verdict.key ? verdict.key->id : "-", peer);
+	if (verdict.key)
+		snprintf(asked->actor.access_key, sizeof asked->actor.access_key, "%s",
+			verdict.key->id);
+	else
+		find_claim(request, asked->actor.claimed_key);
 	asked->read_only = !verdict.key || verdict.key->read_only;
 	/* Whatever a verdict says, without a key nobody passes. */
 	return !verdict.key && verdict.result == SIGV4_OK ? API_INTERNAL : errors[verdict.result];

@@ -28,7 +28,7 @@ bool guard_has_tls(const struct guard *guard);
 struct bufferevent *guard_stream(struct event_base *base, void *guard);
 
 /*
- * Judges a request whose body is in its input buffer, now. Always fills in asked->actor; API_OK fills
+ * Judges a request whose body is in its input buffer, now. Adds the key to asked->actor; API_OK fills
  * in asked->read_only too. An error may have words for the client in `detail`, else it is "".
  */
 #define GUARD_DETAIL_SIZE 256

@@ -64,7 +64,8 @@ static int clear_path(const struct sockaddr_un *address, char error[CONFIG_ERROR
 		return fail(error, path, "another process is listening on it");
 	if (unlink(path))
 		return fail(error, path, "cannot remove the old socket: %s", strerror(errno));
-	log_info("control socket %s: replaced one that nobody answered on", path);
+	log_info(LOG_WHAT("control-socket-replaced"), LOG_TEXT("path", path),
+		LOG_TEXT("why", "nobody answered on it"));
 	return 0;
 }
 

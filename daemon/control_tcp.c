@@ -17,7 +17,7 @@
 int control_tcp_listen(const char *what, const char *endpoint, char error[CONFIG_ERROR_SIZE])
 {
 	struct sockaddr_storage address;
-	char host[CONFIG_ADDRESS_SIZE], text[ADDRESS_TEXT_SIZE];
+	char host[CONFIG_ADDRESS_SIZE], text[ADDRESS_TEXT_SIZE], phrase[ADDRESS_TEXT_SIZE + 32];
 	uint16_t port;
 	int fd = -1;
 	errno = EINVAL;
@@ -33,6 +33,8 @@ int control_tcp_listen(const char *what, const char *endpoint, char error[CONFIG
 			close(fd);
 		return -1;
 	}
-	log_info("%s endpoint %s", what, address_local_text(fd, text, sizeof text));
+	address_local_text(fd, text, sizeof text);
+	snprintf(phrase, sizeof phrase, "%s endpoint %s", what, text);
+	log_info(LOG_PHRASE(phrase), LOG_WHAT("endpoint"), LOG_TEXT("address", text));
 	return fd;
 }

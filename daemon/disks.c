@@ -80,7 +80,8 @@ int disks_each(
 	if (count < 0 && errno == ENOMEM)
 		result = -1;
 	else if (count < 0)
-		log_warning("disk directory %s: %s", directory, strerror(errno));
+		log_warning(LOG_WHAT("disk-directory-unreadable"), LOG_TEXT("path", directory),
+			LOG_TEXT("why", strerror(errno)));
 	else
 		result = each_name(directory, fd, names, count, each, context);
 	for (int i = 0; i < count; i++)

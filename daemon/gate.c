@@ -56,25 +56,34 @@ void gate_watch(struct gate *gate, void (*changed)(void *context), void *context
 
 static void gate_log(const struct credential_change *change, enum change_result result)
 {
-	static const char *const verbs[] = {
+	static const char *const kinds[] = {
 		[CHANGE_UPDATE] = "update",
 		[CHANGE_DELETE] = "delete",
 		[CHANGE_ROTATE] = "rotate",
 		[CHANGE_FINISH] = "finish",
 		[CHANGE_EXPIRE] = "expire",
 	};
-	const char *verb = verbs[change->kind];
+	static const char *const reasons[] = {
+		[CHANGE_NO_INITIATOR] = "there is no record of the initiator",
+		[CHANGE_NOT_SUPPORTED] = "authentication is \"none\"",
+		[CHANGE_SAME_SECRET] = "the two records could be taken for each other",
+		[CHANGE_ROTATING] = "another rotation is under way",
+		[CHANGE_FAILED] = "not stored, or the target's state is broken",
+	};
+	const char *kind = kinds[change->kind];
 
 	if (result != CHANGE_DONE) {
-		log_warning("credentials %s not done target=%s initiator=%s by=\"%s\"", verb,
-			change->target->name, change->record.initiator, change->actor);
+		log_warning(LOG_WHAT("credentials-not-changed"),
+			LOG_TEXT("target", change->target->name),
+			LOG_TEXT("initiator", change->record.initiator), LOG_TEXT("kind", kind),
+			LOG_TEXT("by", change->actor), LOG_TEXT("why", reasons[result]));
 		return;
 	}
-	log_info("credentials %s target=%s initiator=%s by=\"%s\" generation=%llu "
-		 "sessions_closed=%u ms=%llu",
-		verb, change->target->name, change->record.initiator, change->actor,
-		(unsigned long long)change->generation, change->sessions,
-		(unsigned long long)(clock_now() - change->started));
+	log_info(LOG_WHAT("credentials-changed"), LOG_TEXT("target", change->target->name),
+		LOG_TEXT("initiator", change->record.initiator), LOG_TEXT("kind", kind),
+		LOG_TEXT("by", change->actor), LOG_NUMBER("generation", change->generation),
+		LOG_NUMBER("sessions_closed", change->sessions),
+		LOG_NUMBER("ms", clock_now() - change->started));
 }
 
 /* Tells the asker, then lets the target's next job begin. */
@@ -106,8 +115,8 @@ static void gate_close(struct step *step)
 	step->closure.done = gate_closed;
 	step->closure.context = step;
 	if (closing_begin_all(gate->workers, &step->closure, &step->whom) < 0) {
-		log_error("target=%s: out of memory while closing sessions",
-			step->change->target->name);
+		log_error(LOG_WHAT("aborting"), LOG_TEXT("target", step->change->target->name),
+			LOG_TEXT("why", "out of memory while closing sessions"));
 		abort();
 	}
 }
@@ -183,9 +192,9 @@ static bool gate_publish(struct step *step, struct credential_set *new)
 	struct target *target = change->target;
 
 	if (credential_set_count(new) == 0 && target->authentication == AUTHENTICATION_AUTO)
-		log_warning("target=%s: the last credential is deleted, everybody may log "
-			    "in without CHAP",
-			target->name);
+		log_warning(LOG_WHAT("target-open"), LOG_TEXT("target", target->name),
+			LOG_TEXT("why", "the last credential is deleted, everybody may log in "
+					"without CHAP"));
 	step->whom = gate_whom(change, new);
 	target_publish_take(target, new);
 	if (change->gate->changed)
@@ -204,7 +213,8 @@ static bool gate_store(struct step *step, struct credential_set *new)
 		change->gate->state, target->name, new, why);
 	if (stored == STATE_OK)
 		return gate_publish(step, new);
-	log_error("target=%s: credentials not stored: %s", target->name, why);
+	log_error(LOG_WHAT("credentials-not-stored"), LOG_TEXT("target", target->name),
+		LOG_TEXT("initiator", change->record.initiator), LOG_TEXT("why", why));
 	/* The end of its time is on the disk already: after a restart it is not taken either. */
 	if (stored == STATE_NOT_STORED && change->kind == CHANGE_EXPIRE)
 		return gate_publish(step, new);
@@ -212,7 +222,8 @@ static bool gate_store(struct step *step, struct credential_set *new)
 	credential_set_unref(new);
 	if (stored != STATE_BROKEN)
 		return false;
-	log_error("target=%s: its state can no longer be trusted, nobody is served", target->name);
+	log_error(LOG_WHAT("target-shut"), LOG_TEXT("target", target->name),
+		LOG_TEXT("why", "its state can no longer be trusted, nobody is served"));
 	step->whom = (struct closing_whom){ .target = target, .before = change->generation };
 	target_publish_take(target, NULL);
 	return true;

@@ -9,6 +9,7 @@
 #define PORTCULLIS_DAEMON_GATE_H
 
 #include "auth/credentials.h"
+#include "daemon/audit.h"
 
 #include <stdint.h>
 
@@ -44,7 +45,7 @@ struct credential_change {
 	struct credential record; /* DELETE, FINISH and EXPIRE read the initiator's name alone */
 	uint64_t until;           /* ROTATE: when it ends at the latest; EXPIRE: what is over, both
 	                           * in seconds since the epoch */
-	char actor[144];          /* who asked, for the log: "uid=0 pid=1234" */
+	char actor[AUDIT_ACTOR_TEXT]; /* who asked, for the log: "uid=0 pid=1234" */
 	void (*done)(struct credential_change *change, enum change_result result);
 	void *context;
 

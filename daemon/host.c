@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ADMISSION_MS 3000u /* K6 */
+#define ADMISSION_MS     3000u /* K6 */
+#define STRANGERS_LOGGED 200   /* events of strangers that a worker logs in LOG_LIMIT_WINDOW_MS */
 
 static int host_random(void *buffer, size_t length)
 {
@@ -242,27 +243,70 @@ static void host_wake(void *owner)
 	connection_dirty(owner);
 }
 
-/* "peer=… initiator=… target=…", as far as known. */
-static const char *log_prefix(const struct connection *connection, char *text, size_t size)
+/*
+ * Who speaks, as far as known: all events of a connection begin with these. The names are what the peer says until
+ * it has logged in.
+ */
+#define WHOSE(connection)                                                                          \
+	LOG_TEXT("target", target_of(connection)),                                                 \
+		LOG_TEXT("initiator", (connection)->entry.identity                                 \
+					      ? (connection)->entry.identity->initiator            \
+					      : NULL),                                             \
+		LOG_TEXT("peer", (connection)->peer),                                              \
+		LOG_NONZERO("session", (connection)->entry.tsih)
+
+static const char *target_of(const struct connection *connection)
 {
 	const struct iscsi_identity *identity = connection->entry.identity;
 
-	snprintf(text, size, "peer=%s%s%s%s%s", connection->peer, identity ? " initiator=" : "",
-		identity ? identity->initiator : "",
-		identity && identity->target[0] ? " target=" : "",
-		identity ? identity->target : "");
-	return text;
+	return identity && identity->target[0] ? identity->target : NULL;
 }
 
-static void log_logged_in(const struct connection *connection, const char *prefix)
+/* What a connection that has proved nothing yet, or never will, makes us write is limited. */
+static bool may_log(const struct connection *connection, uint64_t *suppressed)
+{
+	*suppressed = 0;
+	return connection->stranger < 0 || log_limit_pass(&connection->worker->strangers,
+						   STRANGERS_LOGGED, clock_now(), suppressed);
+}
+
+static void log_logged_in(const struct connection *connection)
 {
 	struct iscsi_conn_info info;
+	uint64_t suppressed;
 
+	if (!may_log(connection, &suppressed))
+		return;
 	iscsi_conn_info(connection->engine, &info);
-	log_info("%s: logged in type=%s tsih=%u auth=%s%s worker=%u", prefix,
-		connection->entry.identity->discovery ? "discovery" : "normal", info.tsih,
-		info.chap_algorithm ? chap_algorithm_name(info.chap_algorithm) : "none",
-		info.chap_mutual ? " mutual=yes" : "", connection->worker->index);
+	log_info(LOG_WHAT("login"), WHOSE(connection),
+		LOG_TEXT("type", info.identity->discovery ? "discovery" : "normal"),
+		LOG_TEXT("auth",
+			info.chap_algorithm ? chap_algorithm_name(info.chap_algorithm) : "none"),
+		LOG_TEXT("mutual", info.chap_mutual ? "yes" : "no"),
+		LOG_NUMBER("worker", connection->worker->index),
+		LOG_NONZERO("suppressed", suppressed));
+}
+
+void connection_log_end(const struct connection *connection)
+{
+	static const char *const whys[] = {
+		[CONNECTION_LOST] = "the peer has gone",
+		[CONNECTION_LOGGED_OUT] = "logout",
+		[CONNECTION_BROKE] = "a protocol error or a timeout",
+		[CONNECTION_ASKED] = "asked to",
+		[CONNECTION_REPLACED] = "a newer session takes its place",
+	};
+	struct iscsi_conn_info info;
+	uint64_t suppressed;
+
+	if (!may_log(connection, &suppressed))
+		return;
+	iscsi_conn_info(connection->engine, &info);
+	log_info(LOG_WHAT("session-end"), WHOSE(connection), LOG_TEXT("why", whys[connection->end]),
+		LOG_NUMBER("seconds", (clock_now() - info.logged_in_at) / 1000),
+		LOG_NUMBER("commands", info.commands), LOG_NUMBER("bytes_read", info.bytes_read),
+		LOG_NUMBER("bytes_written", info.bytes_written),
+		LOG_NONZERO("suppressed", suppressed));
 }
 
 /* What a refusal counts as (RFC 7143 section 11.13.5). */
@@ -302,40 +346,65 @@ static void host_command(void *owner, const struct scsi_task *task, uint32_t byt
 	stats_command(connection->worker->stats, connection->stats, task, bytes, began);
 }
 
+static void log_trouble(struct connection *connection, const char *what, const char *why)
+{
+	uint64_t suppressed;
+
+	if (connection->end == CONNECTION_LOST)
+		connection->end = CONNECTION_BROKE;
+	if (may_log(connection, &suppressed))
+		log_warning(LOG_WHAT(what), WHOSE(connection), LOG_TEXT("why", why),
+			LOG_NONZERO("suppressed", suppressed));
+}
+
+static void log_refused(struct connection *connection, const struct iscsi_event *event)
+{
+	uint64_t suppressed;
+
+	if (may_log(connection, &suppressed))
+		log_warning(LOG_WHAT("login-refused"), WHOSE(connection),
+			LOG_HEX("status",
+				(uint64_t)event->status.class << 8 | event->status.detail),
+			LOG_TEXT("why", event->text), LOG_NONZERO("suppressed", suppressed));
+}
+
+static void host_logged_in(struct connection *connection)
+{
+	/* Unnamed discovery proves nothing: it stays a stranger. */
+	if (connection->entry.identity->target[0]) {
+		limits_leave(&connection->worker->workers->limits, connection->stranger);
+		connection->stranger = -1;
+	}
+	count_login(connection, (struct iscsi_login_status){ 0, 0 });
+	connection->is_counted = true;
+	stats_session(connection->stats, 1);
+	log_logged_in(connection);
+}
+
 static void host_event(void *owner, const struct iscsi_event *event)
 {
 	struct connection *connection = owner;
-	char prefix[2 * ISCSI_NAME_MAX + ADDRESS_TEXT_SIZE + 32];
 
-	log_prefix(connection, prefix, sizeof(prefix));
 	switch (event->kind) {
 	case ISCSI_EVENT_LOGIN_REFUSED:
 		count_login(connection, event->status);
-		log_warning("%s: login refused status=0x%02x%02x: %s", prefix, event->status.class,
-			event->status.detail, event->text);
+		log_refused(connection, event);
 		break;
 	case ISCSI_EVENT_LOGGED_IN:
-		/* Unnamed discovery proves nothing: it stays a stranger. */
-		if (connection->entry.identity->target[0]) {
-			limits_leave(&connection->worker->workers->limits, connection->stranger);
-			connection->stranger = -1;
-		}
-		count_login(connection, (struct iscsi_login_status){ 0, 0 });
-		connection->is_counted = true;
-		stats_session(connection->stats, 1);
-		log_logged_in(connection, prefix);
+		host_logged_in(connection);
 		break;
 	case ISCSI_EVENT_LOGGED_OUT:
-		log_info("%s: logged out", prefix);
+		connection->end = CONNECTION_LOGGED_OUT;
 		break;
 	case ISCSI_EVENT_PROTOCOL_ERROR:
-		log_warning("%s: protocol error: %s", prefix, event->text);
+		log_trouble(connection, "protocol-error", event->text);
 		break;
 	case ISCSI_EVENT_TIMEOUT:
-		log_warning("%s: timeout: %s", prefix, event->text);
+		log_trouble(connection, "timeout", event->text);
 		break;
 	case ISCSI_EVENT_TASK_MANAGEMENT:
-		log_info("%s: task management function=%u: %s", prefix, event->number, event->text);
+		log_info(LOG_WHAT("task-management"), WHOSE(connection),
+			LOG_NUMBER("function", event->number), LOG_TEXT("why", event->text));
 		break;
 	}
 }

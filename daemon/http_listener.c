@@ -21,9 +21,10 @@ static void accept_failed(struct evconnlistener *evconn, void *context)
 	const int reason = errno;
 	char text[ADDRESS_TEXT_SIZE];
 	(void)context;
-	log_warning("endpoint %s: cannot accept a connection: %s",
-		address_local_text(evconnlistener_get_fd(evconn), text, sizeof text),
-		strerror(reason));
+	log_warning(LOG_WHAT("accept-failed"),
+		LOG_TEXT("address",
+			address_local_text(evconnlistener_get_fd(evconn), text, sizeof text)),
+		LOG_TEXT("why", strerror(reason)));
 	evconnlistener_disable(evconn);
 }
 

@@ -20,7 +20,8 @@
 
 static void log_dropped(const char *kind, const char *name, const char *what)
 {
-	log_warning("%s=%s: %s, so it is not in force", kind, name, what);
+	log_warning(
+		LOG_WHAT("live-change-out-of-force"), LOG_TEXT(kind, name), LOG_TEXT("why", what));
 }
 
 /* --- beginning and end --- */
@@ -170,6 +171,8 @@ static void change_end(struct live_change *change, enum live_result result)
 /* Stores an overlay. 0, or -1 with a log line. */
 static int overlay_store(struct live *live, const struct overlay *overlay)
 {
+	static const char broken[] = "what a restart would serve is not known; no live change is "
+				     "taken any more";
 	char why[STATE_ERROR_SIZE] = "out of memory";
 	char *words = overlay_write(overlay);
 	enum state_result stored = words ? state_store_overlay(live->state, words, why)
@@ -178,10 +181,8 @@ static int overlay_store(struct live *live, const struct overlay *overlay)
 	free(words);
 	if (stored == STATE_OK)
 		return 0;
-	log_error("live change not stored: %s", why);
-	if (stored == STATE_BROKEN)
-		log_error("what a restart would serve is not known; no live change is taken any "
-			  "more");
+	log_error(LOG_WHAT("live-change-not-stored"), LOG_TEXT("why", why),
+		LOG_TEXT("then", stored == STATE_BROKEN ? broken : NULL));
 	return -1;
 }
 
@@ -194,7 +195,8 @@ static void change_undo(struct live_change *change)
 	struct live *live = change->live;
 
 	if (change->kind != LIVE_RELOAD && overlay_store(live, live->overlay) < 0)
-		log_error("a restart may serve what could not be served now");
+		log_error(LOG_WHAT("live-change-not-undone"),
+			LOG_TEXT("why", "a restart may serve what could not be served now"));
 }
 
 static void change_closed(struct closure *closure)
@@ -264,15 +266,11 @@ static void change_publish(struct live_change *change)
 
 static void reload_log(const struct live *live, const struct apply_result *result)
 {
-	if (result->added + result->changed + result->removed + result->failed +
-			result->portals_added + result->portals_removed ==
-		0)
-		log_info("reload: the targets of %s are as they were", live->running->file);
-	else
-		log_info("reload: done targets_added=%u changed=%u removed=%u failed=%u "
-			 "portals_added=%u portals_removed=%u",
-			result->added, result->changed, result->removed, result->failed,
-			result->portals_added, result->portals_removed);
+	log_info(LOG_WHAT("reload-done"), LOG_TEXT("path", live->running->file),
+		LOG_NUMBER("added", result->added), LOG_NUMBER("changed", result->changed),
+		LOG_NUMBER("removed", result->removed), LOG_NUMBER("failed", result->failed),
+		LOG_NUMBER("portals_added", result->portals_added),
+		LOG_NUMBER("portals_removed", result->portals_removed));
 }
 
 static void change_undone(void *context, const struct apply_result *result)
@@ -347,13 +345,13 @@ static void reload_difference(void *context, const char *key, const char *before
 
 	if (strncmp(key, "targets[", strlen("targets[")) != 0 &&
 		strncmp(key, "portals[", strlen("portals[")) != 0)
-		log_warning("%s: %s: \"%s\" -> \"%s\" takes a restart, the running value stays",
-			live->running->file, key, before, after);
+		log_warning(LOG_WHAT("takes-a-restart"), LOG_TEXT("path", live->running->file),
+			LOG_TEXT("key", key), LOG_TEXT("running", before), LOG_TEXT("file", after));
 }
 
 static void reload_refuse(struct live_change *change, struct config *file)
 {
-	log_error("reload: %s; the running configuration stays", change->error);
+	log_error(LOG_WHAT("reload-refused"), LOG_TEXT("why", change->error));
 	config_free(file);
 	change_end(change, LIVE_REFUSED);
 }
@@ -462,7 +460,7 @@ void live_reload(struct live *live)
 
 	if (!change) {
 		if (!live->reload_waits)
-			log_error("reload: out of memory; the running configuration stays");
+			log_error(LOG_WHAT("reload-refused"), LOG_TEXT("why", "out of memory"));
 		return;
 	}
 	change->kind = LIVE_RELOAD;

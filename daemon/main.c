@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "conf/config.h"
+#include "daemon/journal.h"
 #include "daemon/server.h"
 
 #include <event2/event.h>
@@ -103,6 +104,11 @@ static int process_prepare(void)
 	return CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) == 1 ? 0 : -1;
 }
 
+static void start_failed(const char *why)
+{
+	log_error(LOG_WHAT("start-failed"), LOG_TEXT("why", why));
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -116,14 +122,18 @@ int main(int argc, char **argv)
 		fputs(options.help ? usage : PACKAGE_STRING "\n", stdout);
 		return 0;
 	}
-	log_configure(options.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, NULL);
+	log_configure(options.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+		journal_is_reader() ? journal_sink : NULL);
 	if (process_prepare() < 0) {
-		log_error("OpenSSL does not take an allocator that wipes");
+		start_failed("OpenSSL does not take an allocator that wipes");
 		return 1;
 	}
 	struct config *config = config_load(options.file, error);
 	if (!config) {
-		log_error("%s", error);
+		if (options.check)
+			fprintf(stderr, "%s\n", error);
+		else
+			start_failed(error);
 		return 1;
 	}
 	if (options.check) {
@@ -133,7 +143,7 @@ int main(int argc, char **argv)
 	}
 	struct server *server = server_new_take(config, error);
 	if (!server) {
-		log_error("%s", error);
+		start_failed(error);
 		return 1;
 	}
 	int failed = server_run(server);

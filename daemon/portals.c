@@ -35,9 +35,9 @@ static void prepare_connections(int fd, unsigned busy_poll)
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
 	if (busy_poll && setsockopt(fd, SOL_SOCKET, SO_BUSY_POLL, &busy_poll, sizeof(busy_poll)))
-		log_info("busy_poll: workers spin, but the kernel does not poll devices for them: "
-			 "%s",
-			strerror(errno));
+		log_info(LOG_WHAT("busy-poll-halved"),
+			LOG_TEXT("then", "workers spin, but the kernel polls no devices for them"),
+			LOG_TEXT("why", strerror(errno)));
 }
 
 /* Binds and listens. 0, or -1 with errno. */
@@ -216,8 +216,8 @@ static struct portal *opening_portal(const struct opening *opening, struct porta
 			return NULL;
 		}
 		address_parse(portal->host, portal->port, &portal->address);
-		log_error("portal %s port %u, made live, cannot listen: %s", wanted->address,
-			wanted->port, strerror(reason));
+		log_error(LOG_WHAT("portal-not-open"), LOG_TEXT("address", wanted->address),
+			LOG_NUMBER("port", wanted->port), LOG_TEXT("why", strerror(reason)));
 	}
 	address_text((const struct sockaddr *)&portal->address, portal->text, sizeof(portal->text));
 	return portal;
@@ -253,9 +253,24 @@ struct portal_set *portal_set_open(struct portal_set *running, const struct conf
 	return set;
 }
 
-/* A line for each that only the first of two sets has; how many. */
-static unsigned log_only(
-	const struct portal_set *first, const struct portal_set *second, const char *what)
+static void log_opened(const struct portal *portal)
+{
+	char phrase[ADDRESS_TEXT_SIZE + 16];
+
+	snprintf(phrase, sizeof(phrase), "listening on %s", portal->text);
+	log_info(LOG_PHRASE(phrase), LOG_WHAT("listening"), LOG_TEXT("address", portal->text),
+		LOG_NUMBER("group", portal->group));
+}
+
+static void log_closed(const struct portal *portal)
+{
+	log_info(LOG_WHAT("portal-closed"), LOG_TEXT("address", portal->text),
+		LOG_NUMBER("group", portal->group));
+}
+
+/* An event for each that only the first of two sets has; how many. */
+static unsigned log_only(const struct portal_set *first, const struct portal_set *second,
+	void (*log)(const struct portal *portal))
 {
 	unsigned count = 0;
 
@@ -263,7 +278,7 @@ static unsigned log_only(
 		const struct portal *portal = first->portals[i];
 		if (portal->fd < 0 || (second && portal_set_find_text(second, portal->text)))
 			continue;
-		log_info("%s %s", what, portal->text);
+		log(portal);
 		count++;
 	}
 	return count;
@@ -272,8 +287,8 @@ static unsigned log_only(
 struct portal_changes portal_set_log(
 	const struct portal_set *before, const struct portal_set *after)
 {
-	struct portal_changes changes = { .added = log_only(after, before, "listening on") };
+	struct portal_changes changes = { .added = log_only(after, before, log_opened) };
 
-	changes.removed = log_only(before, after, "closed the portal");
+	changes.removed = log_only(before, after, log_closed);
 	return changes;
 }

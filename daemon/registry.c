@@ -94,10 +94,10 @@ static struct store *lun_open(const struct registry *registry, const char *file,
 		return lun_refuse(error, file, target, lun, why);
 	}
 	if (lun->size && store_info(store)->size > lun->size)
-		log_info("target=%s lun=%u: %s keeps its %llu bytes, the configuration asks for "
-			 "%llu at least",
-			target->name, lun->lun, lun->path,
-			(unsigned long long)store_info(store)->size, (unsigned long long)lun->size);
+		log_info(LOG_WHAT("lun-is-larger"), LOG_TEXT("target", target->name),
+			LOG_NUMBER("lun", lun->lun), LOG_TEXT("path", lun->path),
+			LOG_NUMBER("bytes", store_info(store)->size),
+			LOG_NUMBER("configured", lun->size));
 	return store;
 }
 
@@ -190,7 +190,8 @@ static void target_load(struct target *target, struct state *state)
 
 	if (state_load_credentials(state, target->name, &target->credentials, why) != STATE_OK) {
 		target->credentials = NULL;
-		log_error("target=%s is served to nobody: %s", target->name, why);
+		log_error(LOG_WHAT("target-shut"), LOG_TEXT("target", target->name),
+			LOG_TEXT("why", why));
 		return;
 	}
 	target->credentials = rotation_prune_take(target->credentials, clock_wall(), &ended);
@@ -198,9 +199,10 @@ static void target_load(struct target *target, struct state *state)
 		return;
 	if (target->credentials &&
 		state_store_credentials(state, target->name, target->credentials, why) == STATE_OK)
-		log_info("target=%s: rotations whose time is over are finished", target->name);
+		log_info(LOG_WHAT("rotations-over"), LOG_TEXT("target", target->name));
 	else /* the end of their time is on the disk, so they are over at the next start too */
-		log_warning("target=%s: rotations are over, but: %s", target->name, why);
+		log_warning(LOG_WHAT("credentials-not-stored"), LOG_TEXT("target", target->name),
+			LOG_TEXT("why", why));
 }
 
 /*
@@ -212,8 +214,9 @@ static bool registered_may_wait(
 {
 	if (!starting || !failed || failed->line)
 		return false;
-	log_error("target=%s is served to nobody until its LUNs can be opened: %s",
-		one->target.config->name, error);
+	log_error(LOG_WHAT("target-shut"), LOG_TEXT("target", one->target.config->name),
+		LOG_TEXT("why", error),
+		LOG_TEXT("then", "served to nobody until its LUNs can be opened"));
 	target_hold(&one->target, true);
 	return true;
 }
@@ -286,9 +289,11 @@ void registry_list_opened(struct registry *registry)
 		HASH_ADD_KEYPTR(by_name, registry->names, target->name, strlen(target->name), one);
 		pthread_rwlock_unlock(&registry->lock);
 		HASH_ADD_KEYPTR(by_arn, registry->arns, target->arn, strlen(target->arn), one);
-		log_info("target=%s luns=%zu credentials=%zu", target->name,
-			target->config->lun_count,
-			target->credentials ? credential_set_count(target->credentials) : 0);
+		log_info(LOG_WHAT("target-added"), LOG_TEXT("target", target->name),
+			LOG_NUMBER("luns", target->config->lun_count),
+			LOG_NUMBER("credentials",
+				target->credentials ? credential_set_count(target->credentials)
+						    : 0));
 	}
 }
 
@@ -575,8 +580,9 @@ int registry_flush(struct registry *registry)
 		const struct registered *one = registry->all[i];
 		for (size_t n = 0; one->target.device && n < one->target.config->lun_count; n++)
 			if (store_sync(one->stores[n]) != STORE_OK) {
-				log_error("target=%s lun=%u: flush failed", one->target.name,
-					one->target.config->luns[n].lun);
+				log_error(LOG_WHAT("flush-failed"),
+					LOG_TEXT("target", one->target.name),
+					LOG_NUMBER("lun", one->target.config->luns[n].lun));
 				failed = -1;
 			}
 	}

@@ -113,7 +113,8 @@ static void server_closed(struct closure *closure)
 	struct server *server = closure->context;
 
 	server->closed = true;
-	log_info("stopping: %u connections closed", atomic_load(&closure->sessions));
+	log_info(LOG_WHAT("sessions-closed"),
+		LOG_NUMBER("sessions_closed", atomic_load(&closure->sessions)));
 }
 
 static void server_stop(evutil_socket_t number, short what, void *context)
@@ -126,7 +127,7 @@ static void server_stop(evutil_socket_t number, short what, void *context)
 	if (server->stopping)
 		return;
 	server->stopping = true;
-	log_info("stopping on signal %d", (int)number);
+	log_info(LOG_WHAT("stopping"), LOG_NUMBER("signal", (unsigned)number));
 	notify_stopping();
 	metrics_stopping(server->metrics);
 	server->stop_until = clock_now() + STOP_MS;
@@ -168,8 +169,9 @@ static void server_log_algorithms(void)
 
 	for (size_t i = 0; i < sizeof(algorithms) / sizeof(algorithms[0]); i++)
 		if (!chap_algorithm_supported(algorithms[i]))
-			log_warning("CHAP_A=%u (%s) is not offered: OpenSSL refuses it",
-				algorithms[i], chap_algorithm_name(algorithms[i]));
+			log_warning(LOG_WHAT("algorithm-not-offered"),
+				LOG_TEXT("algorithm", chap_algorithm_name(algorithms[i])),
+				LOG_TEXT("why", "OpenSSL refuses it"));
 }
 
 static int server_open_state(struct server *server, char error[CONFIG_ERROR_SIZE])
@@ -183,8 +185,8 @@ static int server_open_state(struct server *server, char error[CONFIG_ERROR_SIZE
 		return -1;
 	}
 	if (first_start)
-		log_info("first start: %s was empty, no target has credentials",
-			server->config->state_directory);
+		log_info(LOG_WHAT("first-start"), LOG_TEXT("path", server->config->state_directory),
+			LOG_TEXT("why", "it was empty, no target has credentials"));
 	return 0;
 }
 
@@ -314,12 +316,12 @@ int server_run(struct server *server)
 	server->stuck = workers_free(server->workers) < 0;
 	server->workers = NULL;
 	if (server->stuck) {
-		log_error("stopped, but disk requests have not returned: what they write is not "
-			  "known");
+		log_error(LOG_WHAT("stopped"), LOG_TEXT("why", "disk requests have not returned: "
+							       "what they write is not known"));
 		return 1;
 	}
 	int failed = registry_flush(server->registry);
-	log_info("stopped");
+	log_info(LOG_WHAT("stopped"));
 	return failed ? 1 : 0;
 }
 
@@ -350,6 +352,12 @@ void server_free(struct server *server)
 	free(server);
 }
 
+/* An answer to who asked, not an event of a daemon: the words alone. */
+static void check_failed(const char *why)
+{
+	fprintf(stderr, "%s\n", why);
+}
+
 int server_check(const struct config *config)
 {
 	char why[CONFIG_ERROR_SIZE];
@@ -358,25 +366,25 @@ int server_check(const struct config *config)
 	struct state *state = state_open_readonly(config->state_directory, why);
 
 	if (!state) {
-		log_error("%s", why);
+		check_failed(why);
 		return 1;
 	}
 	for (size_t i = 0; i < config->target_count; i++) {
 		struct credential_set *set = NULL;
 		if (state_load_credentials(state, config->targets[i].name, &set, why) != STATE_OK) {
-			log_error("target=%s would be served to nobody: %s",
+			fprintf(stderr, "target %s would be served to nobody: %s\n",
 				config->targets[i].name, why);
 			failed = 1;
 		}
 		credential_set_unref(set);
 	}
 	if (live_check(config, state, why) < 0) {
-		log_error("%s", why);
+		check_failed(why);
 		failed = 1;
 	}
 	state_close(state);
 	if (control_check(&config->control, why) < 0) {
-		log_error("%s", why);
+		check_failed(why);
 		failed = 1;
 	}
 	return failed;

@@ -57,7 +57,7 @@ static void listener_accept(evutil_socket_t fd, short what, void *context)
 		listener->batch = 1;
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 			const struct timeval pause = { .tv_sec = 0, .tv_usec = ACCEPT_PAUSE_US };
-			log_warning("cannot accept a connection: %s", strerror(errno));
+			log_warning(LOG_WHAT("accept-failed"), LOG_TEXT("why", strerror(errno)));
 			event_del(&listener->event);
 			event_add(&listener->resume, &pause);
 		}
@@ -399,8 +399,8 @@ struct workers *workers_new(unsigned count, unsigned busy_poll, struct registry 
 		workers_join(workers);
 		return NULL;
 	}
-	log_info("%u workers, disk requests through %s", workers->count,
-		store_queue_name(workers->all[0].engine.queue));
+	log_info(LOG_WHAT("workers-started"), LOG_NUMBER("workers", workers->count),
+		LOG_TEXT("disk_requests", store_queue_name(workers->all[0].engine.queue)));
 	return workers;
 }
 

@@ -7,6 +7,7 @@
 #ifndef PORTCULLIS_DAEMON_WORKER_H
 #define PORTCULLIS_DAEMON_WORKER_H
 
+#include "base/log.h"
 #include "daemon/limits.h"
 #include "daemon/mailbox.h"
 #include "daemon/portals.h"
@@ -61,6 +62,8 @@ struct worker {
 	struct connection_list dirty;       /* with output, a deadline or a phase to look at */
 	struct connection_list to_close;    /* asked to close, not yet begun */
 	struct closing_list closings;
+	struct log_limit strangers,
+		crowds; /* lines about who has not logged in, or cannot come in */
 };
 
 struct workers {

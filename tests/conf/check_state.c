@@ -27,10 +27,9 @@
 static char directory[] = "portcullis-state-XXXXXX";
 static char logged[1024];
 
-static void keep_log(enum log_level level, const char *line)
+static void keep_log(const struct log_record *record)
 {
-	(void)level;
-	snprintf(logged, sizeof(logged), "%s", line);
+	snprintf(logged, sizeof(logged), "%s", record->line);
 }
 
 static void enter(void)
@@ -354,7 +353,9 @@ START_TEST(a_lost_index_closes_what_has_no_file) /* K9 */
 		struct state *state = state_open("state", &first, error);
 		ck_assert_ptr_nonnull(state);
 		ck_assert(!first);
-		snprintf(line, sizeof(line), "%s; only targets that have a file there are served",
+		snprintf(line, sizeof(line),
+			"what=index-damaged why=\"%s\" "
+			"then=\"only targets that have a file there are served\"",
 			index_damages[_i].error);
 		ck_assert_str_eq(logged, line);
 		expect(state, "iqn.2026-01.org.example:c", UNKNOWN_C);

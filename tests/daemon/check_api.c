@@ -197,7 +197,6 @@ START_TEST(free_answers_what_is_under_way)
 		.operation = OWN "ListTargets",
 		.body = "{}",
 		.length = 2,
-		.actor = "uid=0",
 		.done = answered_without_body,
 		.context = &seen,
 	};
@@ -215,24 +214,35 @@ static const struct {
 	const char *operation, *body, *line;
 } audits[] = {
 	{ UPDATE, UPDATE_SECRETS(SECRET_A, SECRET_B),
-		"operation=" UPDATE " outcome=done request=11111111-2222-4333-8444-555555555555 "
-		"target=\"" ARN "\" initiator=\"" INITIATOR "\"" },
-	{ DESCRIBE, ONLY(ARN), "operation=" DESCRIBE " outcome=done " },
+		"2 what=audit operation=" UPDATE " target=" IQN " initiator=" INITIATOR
+		" user=alice uid=7 gid=8 pid=9 result=done status=200 "
+		"request=11111111-2222-4333-8444-555555555555 ms=" },
+	{ DESCRIBE, ONLY(ARN), "operation=" DESCRIBE " target=" IQN " user=" },
 	{ DELETE, PAIR,
-		"operation=" DELETE " outcome=InvalidGatewayRequestException/InitiatorNotFound " },
-	{ DESCRIBE, "{}", "operation=" DESCRIBE " outcome=ValidationException " },
-	{ DESCRIBE, ONLY(ARN_PREFIX "evil\\n\\\"x"), "target=\"" ARN_PREFIX "evil\\x0a\\x22x\"" },
-	{ "evil\nname", "{}", "operation=unknown outcome=UnknownOperationException " },
-	{ DESCRIBE, ONLY(ARN_PREFIX IQN_BROKEN), "outcome=InternalServerError/InternalError " },
-	{ OWN "ListTargets", "{}", "operation=" OWN "ListTargets outcome=done " },
+		" result=InvalidGatewayRequestException code=InitiatorNotFound status=400 " },
+	{ DESCRIBE, "{}",
+		"operation=" DESCRIBE " user=alice uid=7 gid=8 pid=9 "
+		"result=ValidationException status=400 " },
+	{ DESCRIBE, ONLY(ARN_PREFIX "evil\\n\\\" result=done"),
+		" target=\"evil\\x0a\\\" result=done\" user=alice " },
+	{ DESCRIBE, ONLY("arn:aws:s3:no-such-gateway-and-a-name-that-is-not-a-target's"),
+		" target=\"arn:aws:s3:no-such-gateway-and-a-name-that-is-not-a-target's\" " },
+	{ "evil\nname", "{}",
+		"operation=unknown user=alice uid=7 gid=8 pid=9 "
+		"result=UnknownOperationException " },
+	{ DESCRIBE, ONLY(ARN_PREFIX IQN_BROKEN),
+		" result=InternalServerError code=InternalError status=500 " },
+	{ OWN "ListTargets", "{}",
+		"operation=" OWN "ListTargets user=alice uid=7 gid=8 pid=9 result=done " },
 };
 
 START_TEST(every_operation_leaves_one_audit_line)
 {
 	world_carry_out(audits[_i].operation, audits[_i].body);
-	const char *line = strstr(world_log(), "audit uid=7 gid=8 pid=9 operation=");
-	ck_assert_ptr_nonnull(line);
-	ck_assert_ptr_null(strstr(line + 1, "audit"));
+	const char *line = world_log();
+	const char *first = strstr(line, " what=audit ");
+	ck_assert_ptr_nonnull(first);
+	ck_assert_ptr_null(strstr(first + 2, "what=audit"));
 	ck_assert_msg(strstr(line, audits[_i].line), "log: %s", line);
 }
 END_TEST

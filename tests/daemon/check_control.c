@@ -383,7 +383,7 @@ END_TEST
 
 START_TEST(actor_is_the_peer)
 {
-	char expected[API_ACTOR_SIZE];
+	char expected[AUDIT_ACTOR_TEXT];
 	int status = 1;
 	wire_serve(NULL);
 	const pid_t child = fork();

@@ -97,28 +97,51 @@ static int dial(void)
 
 /* --- requests without a right signature --- */
 
+/* A stranger who keeps asking fills no log: what is left out is told with the next line. */
+START_TEST(strangers_do_not_flood_the_log)
+{
+	static const char line[] = "what=audit ";
+	unsigned lines = 0;
+	wire_serve(NULL);
+	const int fd = dial();
+	for (int i = 0; i < 120; i++) {
+		wire_put_text(fd, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+		struct wire_reply reply = wire_get_reply(fd);
+		ck_assert_uint_eq(reply.status, 403);
+		wire_drop_reply(&reply);
+	}
+	for (const char *at = world_log(); (at = strstr(at, line)); at++)
+		lines++;
+	ck_assert_uint_ge(lines, 50);
+	ck_assert_uint_lt(lines, 110); /* two windows at most */
+	close(fd);
+}
+END_TEST
+
 static const struct {
 	const char *headers;
 	unsigned status;
-	const char *type;
+	const char *type, *claim;
 } strangers[] = {
-	{ "", 403, "MissingAuthenticationToken" },
-	{ "Authorization: Basic QTpi\r\n", 400, "IncompleteSignatureException" },
-	{ "Authorization: \r\n", 400, "IncompleteSignatureException" },
+	{ "", 403, "MissingAuthenticationToken", NULL },
+	{ "Authorization: Basic QTpi\r\n", 400, "IncompleteSignatureException", NULL },
+	{ "Authorization: \r\n", 400, "IncompleteSignatureException", NULL },
+	{ "Authorization: AWS4-HMAC-SHA256 Credential=A\"B/\r\n", 400,
+		"IncompleteSignatureException", "\"A\\\"B\"" },
 	{ "Authorization: AWS4-HMAC-SHA256 "
 	  "Credential=AKID/20261122/r/storagegateway/aws4_request, SignedHeaders=host, "
 	  "Signature=0000000000000000000000000000000000000000000000000000000000000000\r\n",
-		400, "IncompleteSignatureException" },
+		400, "IncompleteSignatureException", "AKID" },
 	{ "X-Amz-Date: 20261122T105744Z\r\nAuthorization: AWS4-HMAC-SHA256 "
 	  "Credential=NONE/20261122/r/storagegateway/aws4_request, "
 	  "SignedHeaders=host;x-amz-date;x-amz-target, "
 	  "Signature=0000000000000000000000000000000000000000000000000000000000000000\r\n",
-		400, "UnrecognizedClientException" },
+		400, "UnrecognizedClientException", "NONE" },
 	{ "X-Amz-Date: 20010101T000000Z\r\nAuthorization: AWS4-HMAC-SHA256 "
 	  "Credential=AKID/20010101/r/storagegateway/aws4_request, "
 	  "SignedHeaders=host;x-amz-date;x-amz-target, "
 	  "Signature=0000000000000000000000000000000000000000000000000000000000000000\r\n",
-		400, "InvalidSignatureException" },
+		400, "InvalidSignatureException", "AKID" },
 };
 
 START_TEST(stranger_is_refused)
@@ -139,8 +162,15 @@ START_TEST(stranger_is_refused)
 		wire_drop_reply(&reply);
 	}
 	ck_assert_uint_eq(credential_set_count(world_target(IQN)->credentials), 0);
-	ck_assert_ptr_nonnull(strstr(world_log(), "audit access_key=- peer=127.0.0.1:"));
-	ck_assert_ptr_nonnull(strstr(world_log(), strangers[_i].type));
+	ck_assert_ptr_nonnull(
+		strstr(world_log(), "what=audit operation=" UPDATE " peer=127.0.0.1:"));
+	ck_assert_ptr_null(strstr(world_log(), " access_key="));
+	snprintf(text, sizeof text, " claimed_key=%s result=", strangers[_i].claim);
+	ck_assert_ptr_nonnull(strstr(world_log(), strangers[_i].claim ? text : " result="));
+	ck_assert(strangers[_i].claim || !strstr(world_log(), "claimed_key="));
+	snprintf(text, sizeof text, " result=%s status=%u request=", strangers[_i].type,
+		strangers[_i].status);
+	ck_assert_ptr_nonnull(strstr(world_log(), text));
 	ck_assert_ptr_null(strstr(world_log(), SECRET));
 	ck_assert_ptr_null(strstr(world_log(), "secret-of-the-key"));
 	close(fd);
@@ -313,12 +343,12 @@ START_TEST(reload_keeps_what_it_cannot_replace)
 	unlink(place.key);
 	control_reload(wire.control);
 	ck_assert_ptr_nonnull(strstr(world_log(), "keys:1: expected ACCESS_KEY_ID"));
-	ck_assert_ptr_nonnull(strstr(world_log(), "the access keys stay"));
-	ck_assert_ptr_nonnull(strstr(world_log(), "the certificate stays"));
+	ck_assert_ptr_nonnull(strstr(world_log(), "what=access-keys-kept why="));
+	ck_assert_ptr_nonnull(strstr(world_log(), "what=certificate-kept why="));
 	write_keys("AKID one\nAKIE two\n");
 	want_tls();
 	control_reload(wire.control);
-	ck_assert_ptr_nonnull(strstr(world_log(), "/keys: 2"));
+	ck_assert_ptr_nonnull(strstr(world_log(), "/keys keys=2\n"));
 	control_reload(NULL);
 	const int fd = dial();
 	wire_turn();
@@ -334,6 +364,7 @@ int main(void)
 	tcase_set_timeout(tcase, 2 * GIVE_UP_MS / 1000);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_rows(tcase, stranger_is_refused, strangers);
+	tcase_add_test(tcase, strangers_do_not_flood_the_log);
 	tcase_add_rows(tcase, slow_client_is_closed, slow);
 	tcase_add_loop_test(tcase, silent_client_is_closed, 0, 2);
 	tcase_add_test(tcase, strangers_have_places_of_their_own);

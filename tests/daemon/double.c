@@ -43,16 +43,16 @@ static struct world {
 	struct session_snapshot snapshot;
 	bool snapshot_refused;
 	struct live_change *change;
-	char actor[API_ACTOR_SIZE];
+	char actor[AUDIT_ACTOR_TEXT];
 	struct world_reply reply;
 	char *log;
 	size_t log_size;
 	FILE *log_file;
 } world;
 
-static void remember(enum log_level level, const char *line)
+static void remember(const struct log_record *record)
 {
-	fprintf(world.log_file, "%d %s\n", (int)level, line);
+	fprintf(world.log_file, "%d %s\n", (int)record->level, record->line);
 }
 
 void world_open(void)
@@ -228,7 +228,7 @@ const struct world_reply *world_start(const char *operation, const void *body, s
 		.operation = operation,
 		.body = body,
 		.length = length,
-		.actor = "uid=7 gid=8 pid=9",
+		.actor = { .local = true, .uid = 7, .gid = 8, .pid = 9, .user = "alice" },
 		.id = "11111111-2222-4333-8444-555555555555",
 		.done = replied,
 		.context = &world.reply,

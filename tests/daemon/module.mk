@@ -7,8 +7,8 @@ TESTS += tests/daemon/test_start_stop.py tests/daemon/test_peer_gone.py
 dist_check_SCRIPTS += tests/daemon/test_cases.py tests/daemon/test_control.py tests/daemon/test_endpoint.py
 TESTS += tests/daemon/test_cases.py tests/daemon/test_control.py tests/daemon/test_endpoint.py
 
-dist_check_SCRIPTS += tests/daemon/test_metrics.py tests/daemon/test_drain.py tests/daemon/test_parallel.py tests/daemon/test_hostile.py
-TESTS += tests/daemon/test_metrics.py tests/daemon/test_drain.py tests/daemon/test_parallel.py tests/daemon/test_hostile.py
+dist_check_SCRIPTS += tests/daemon/test_metrics.py tests/daemon/test_log.py tests/daemon/test_drain.py tests/daemon/test_parallel.py tests/daemon/test_hostile.py
+TESTS += tests/daemon/test_metrics.py tests/daemon/test_log.py tests/daemon/test_drain.py tests/daemon/test_parallel.py tests/daemon/test_hostile.py
 
 dist_check_SCRIPTS += tests/daemon/test_volume.py tests/daemon/test_members.py tests/daemon/test_operations.py
 TESTS += tests/daemon/test_volume.py tests/daemon/test_members.py tests/daemon/test_operations.py
@@ -65,7 +65,7 @@ tests_daemon_check_control_socket_LDADD = $(CONTROL_TEST_LIBS)
 
 # The registry's rules and the small parts.
 if HAVE_CHECK
-DAEMON_TESTS = tests/daemon/check_metrics tests/daemon/check_target tests/daemon/check_parts
+DAEMON_TESTS = tests/daemon/check_journal tests/daemon/check_metrics tests/daemon/check_target tests/daemon/check_parts
 check_PROGRAMS += $(DAEMON_TESTS)
 TESTS += $(DAEMON_TESTS)
 endif
@@ -73,6 +73,10 @@ tests_daemon_check_target_SOURCES = tests/daemon/check_target.c
 tests_daemon_check_target_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
 tests_daemon_check_target_CFLAGS = $(TEST_CFLAGS)
 tests_daemon_check_target_LDADD = $(CONTROL_TEST_LIBS)
+tests_daemon_check_journal_SOURCES = tests/daemon/check_journal.c
+tests_daemon_check_journal_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
+tests_daemon_check_journal_CFLAGS = $(TEST_CFLAGS)
+tests_daemon_check_journal_LDADD = $(CONTROL_TEST_LIBS) $(LIBSYSTEMD_LIBS)
 tests_daemon_check_metrics_SOURCES = tests/daemon/check_metrics.c
 tests_daemon_check_metrics_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
 tests_daemon_check_metrics_CFLAGS = $(TEST_CFLAGS)

@@ -244,7 +244,7 @@ def down(daemon, tap, ask):
         taken.listen()
         daemon.start()
         tap.equal(ask.portals()[place], (1, False, "live", 0), "at a start somebody has its port: it is told that it does not listen")
-        tap.ok(daemon.wait_log("portal 127.0.0.1 port %d, made live, cannot listen: " % port), "and why")
+        tap.ok(daemon.wait_event("portal-not-open", address="127.0.0.1", port=str(port)), "and why")
         tap.ok(at(place) not in discover(daemon.portals[0]), "it is not discovered")
         ask.refused("InvalidParameters", "to add it says why, too", "AddPortal", place, words=os.strerror(errno.EADDRINUSE))
         ask.done("a reload goes on without it", "ReloadConfiguration")

@@ -38,20 +38,12 @@ def targets(*found):
 
 def reload(daemon, text):
     """Applies a configuration; the log's line about what came of it."""
-    done = len(re.findall("reload: ", daemon.log()))
+    finished = r"what=reload-\S+ .*$"
+    done = len(re.findall(finished, daemon.log(), re.M))
     daemon.configure(text)
     daemon.reload()
-    finished = r"reload: (done .*|the targets .* as they were|.*stays$)"
-    initiator.wait_until(lambda: re.findall(finished, daemon.log()[daemon_mark(daemon, done):], re.M), 20)
-    return re.findall(finished, daemon.log()[daemon_mark(daemon, done):], re.M)[-1]
-
-
-def daemon_mark(daemon, number):
-    """Where in the log the line behind the first `number` reload lines begins."""
-    at = 0
-    for _ in range(number):
-        at = daemon.log().index("reload: ", at) + 1
-    return at
+    initiator.wait_until(lambda: len(re.findall(finished, daemon.log(), re.M)) > done, 20)
+    return re.findall(finished, daemon.log(), re.M)[-1]
 
 
 def sense_of(session):
@@ -163,7 +155,7 @@ def coming_and_going(daemon, tap, stays, changes):
     bad = portcullis.target(COMES, luns=('path = "@DIR@/no/where";',))
     also = portcullis.target("iqn.2026-11.test:also", luns=(lun("also"),))
     line = reload(daemon, targets(stays, also, bad))
-    tap.ok(re.search(r"portcullis\.conf:\d+: .*no/where.*stays", line), "a LUN that cannot be opened keeps all as it was", line)
+    tap.ok(re.search(r"portcullis\.conf:\d+: .*no/where", line), "a LUN that cannot be opened keeps all as it was", line)
     tap.equal((attempt(daemon, CHANGES), attempt(daemon, "iqn.2026-11.test:also")), (0, 0x0203), "as it was indeed")
     line = reload(daemon, targets(stays, changes, also))
     tap.ok("added=1" in line, "what was opened for nothing is free for the next one", line)
@@ -248,7 +240,7 @@ def stop_in_a_reload(tap):
         daemon.reload()
         daemon.wait_log("sessions_closed")
         tap.equal(daemon.stop(), 0, "SIGTERM in the middle of a reload")
-        tap.ok(re.search(r"reload: done .*removed=8", daemon.log()), "which ends first", daemon.log()[-1000:])
+        tap.ok(re.search(r"what=reload-done .*removed=8", daemon.log()), "which ends first", daemon.log()[-1000:])
         for one in open_ones:
             one.close()
 

@@ -85,14 +85,14 @@ def reload(tap):
         with session(daemon).login() as one:
             one.ready()
             daemon.reload()
-            tap.ok(daemon.wait_log(r"reload: .* as they were"), "SIGHUP with the same file says so")
+            tap.ok(daemon.wait_log(r"what=reload-done .* added=0 changed=0 removed=0 failed=0"), "SIGHUP with the same file says so")
             text = daemon.text
             daemon.configure(text.replace('workers = 2', 'workers = 3'))
             daemon.reload()
-            tap.ok(daemon.wait_log(r"workers.*takes a restart"), "what cannot be applied live is logged", daemon.log())
+            tap.ok(daemon.wait_log(r"what=takes-a-restart .*key=workers"), "what cannot be applied live is logged", daemon.log())
             daemon.configure(text + "nonsense = 1;\n")
             daemon.reload()
-            tap.ok(daemon.wait_log(r"reload: .*portcullis\.conf:\d+: .*nonsense.*stays"), "a mistake is logged with its line", daemon.log())
+            tap.ok(daemon.wait_log(r"what=reload-refused why=.*portcullis\.conf:\d+: .*nonsense"), "a mistake is logged with its line", daemon.log())
             tap.equal(one.write10(0, b"y" * 512)[0], 0, "and the running configuration stays")
 
 

@@ -175,6 +175,21 @@ class Daemon:
             log.seek(self.log_offset if since_start else 0)
             return log.read().decode("utf-8", "backslashreplace")
 
+    def events(self, what=None, **fields):
+        """The log's lines as dicts; only those of this event and with these fields."""
+        found = [event(line) for line in self.log().splitlines()]
+        wanted = dict(fields, what=what) if what else fields
+        return [one for one in found if one and all(one.get(key) == value for key, value in wanted.items())]
+
+    def wait_event(self, what, timeout=10, **fields):
+        """Waits for such an event; the last one, or None after the time."""
+        deadline = time.monotonic() + timeout
+        while True:
+            found = self.events(what, **fields)
+            if found or time.monotonic() > deadline:
+                return found[-1] if found else None
+            time.sleep(0.01)
+
     def wait_log(self, pattern, timeout=10):
         """Waits for a line that matches; the match object, or None after the time."""
         deadline = time.monotonic() + timeout
@@ -211,6 +226,23 @@ class Daemon:
         """Stops it and removes its directory."""
         self.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+FIELD = r'([a-z_]+)=("(?:[^"\\]|\\["\\]|\\x[0-9a-f]{2})*"|[-A-Za-z0-9._:/@,+%\[\]*]+)'
+EVENT = re.compile(r"(?:(listening on|[a-z]+ endpoint) \S+ )?" + FIELD + "(?: " + FIELD + ")*")
+
+
+def event(line):
+    """A line of the log as a dict of its fields, values as they were; None if it is not one."""
+    if not EVENT.fullmatch(line):
+        return None
+    fields = {}
+    for key, value in re.findall(FIELD, line):
+        if value.startswith('"'):
+            value = re.sub(r'\\(x([0-9a-f]{2})|["\\])',
+                           lambda m: chr(int(m.group(2), 16)) if m.group(2) else m.group(1), value[1:-1])
+        fields[key] = value
+    return fields
 
 
 def exchange(connection, operation, members):

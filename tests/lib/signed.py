@@ -49,7 +49,7 @@ class Endpoint:
     """The TCP endpoint of a portcullis.Daemon; `trust` is the file of the authority that signed its certificate."""
 
     def __init__(self, daemon, trust=None):
-        found = re.findall(r"control endpoint (\S+):(\d+)$", daemon.log(since_start=True), re.M)[-1]
+        found = re.findall(r"^control endpoint (\S+):(\d+) ", daemon.log(since_start=True), re.M)[-1]
         self.host, self.port = found[0].strip("[]"), int(found[1])
         self.name = "%s:%d" % (found[0], self.port)
         self.trust = trust

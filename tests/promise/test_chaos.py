@@ -77,12 +77,12 @@ class Chaos:
         time.sleep(luck.random() / 2)
 
     def reload(self, luck):
-        before = self.daemon.log().count("reload: ")
+        before = self.daemon.log().count("what=reload-")
         self.daemon.configure(configuration(luck.random() < 0.5, luck.choice([512, 4096]), luck.choice([8, 8, 12])))
         self.daemon.reload()
         self.reloads += 1
         time.sleep(luck.random())
-        if self.daemon.log().count("reload: ") == before and self.running():
+        if self.daemon.log().count("what=reload-") == before and self.running():
             time.sleep(1)
 
     def disk(self, luck):

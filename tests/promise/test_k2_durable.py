@@ -79,7 +79,7 @@ def fail_each_step(shim, tap):
         daemon.stop()
         daemon.start()
         tap.ok(holds(daemon, SECRETS[0]), "and after a restart")
-        tap.ok(daemon.log().count("not stored") >= 4, "the log says what failed")
+        tap.ok(daemon.log().count("what=credentials-not-stored") >= 4, "the log says what failed")
 
 
 def fail_from_each_step(shim, tap):

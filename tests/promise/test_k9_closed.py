@@ -43,7 +43,7 @@ def main():
     portcullis.require()
     tap = portcullis.Tap()
     with portcullis.Daemon(two_targets()) as daemon:
-        tap.ok("first start" in daemon.log(), "an empty state directory is a first start, and the log says so")
+        tap.ok("what=first-start" in daemon.log(), "an empty state directory is a first start, and the log says so")
         tap.equal(check(daemon)[0], 0, "-t is content, also while the daemon runs")
         daemon.update(SECRETS[0], initiator=HOST)
         daemon.update(SECRETS[9], initiator=HOST, name=OTHER)
@@ -63,7 +63,7 @@ def main():
 
         restart(good)
         tap.equal(attempt(daemon, SECRETS[0]), 0, "credentials survive a restart")
-        tap.ok("first start" not in daemon.log(since_start=True), "which is no first start")
+        tap.ok("what=first-start" not in daemon.log(since_start=True), "which is no first start")
         for what, content in (("a torn file", good[:len(good) // 2]), ("an empty file", b""), ("a missing file", None),
                               ("a changed byte", good.replace(b"1", b"2", 1)), ("a byte too many", good + b"\n")):
             restart(content)

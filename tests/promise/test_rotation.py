@@ -188,7 +188,7 @@ def restarts(daemon, tap):
 def expiry(daemon, tap):
     daemon.update(OLD, initiator=HOST)
     with session(daemon, OLD).login() as old, session(daemon, NEW if rotate(daemon, grace=1)[0] == 200 else OLD).login() as new:
-        tap.ok(daemon.wait_log(r"credentials expire target=\S+ initiator=%s .*sessions_closed=1 " % re.escape(HOST)),
+        tap.ok(daemon.wait_log(r"what=credentials-changed target=\S+ initiator=%s kind=expire .*sessions_closed=1 " % re.escape(HOST)),
                "its time ends it by itself")
         tap.equal((drain(old)[1], new.nop().opcode), ("closed", initiator.NOP_IN), "and closes who used the old secret")
     tap.equal((both(daemon), '"retiring"' in stored(daemon)), ((0x0201, 0), False), "which opens nothing any more")
@@ -303,7 +303,7 @@ def failing(shim, tap):
         with session(daemon, OLD).login() as held:
             rotate(daemon, grace=1)
             shim.plan("fail 1+ EIO")
-            tap.ok(daemon.wait_log(r"credentials expire .*sessions_closed=1 "), "its time ends it though storing fails")
+            tap.ok(daemon.wait_log(r"what=credentials-changed .*kind=expire .*sessions_closed=1 "), "its time ends it though storing fails")
             tap.equal((drain(held)[1], both(daemon)), ("closed", (0x0201, 0)), "on the wire")
             daemon.kill()
             shim.plan("")
@@ -316,7 +316,7 @@ def tell_nothing(daemon, tap):
     text = daemon.log()
     tap.equal([s for s in (OLD, NEW, THIRD, OLD_TARGET, NEW_TARGET) if s in text or s.encode().hex() in text], [],
               "the log tells no secret")
-    tap.ok("credentials rotate target=" in text and "credentials finish target=" in text, "but who did what", text[-500:])
+    tap.ok(all(daemon.events("credentials-changed", kind=kind) for kind in ("rotate", "finish")), "but who did what", text[-500:])
 
 
 def main():

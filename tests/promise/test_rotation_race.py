@@ -106,7 +106,7 @@ def turn(daemon, course, number, luck, problems):
     course.newest = new
     if by_itself:
         course.asked_end[number] = min(reply["EndTime"], asked + 1) - 0.01
-        if not initiator.wait_until(lambda: daemon.log().count("credentials expire") > number // 4, 20):
+        if not initiator.wait_until(lambda: len(daemon.events("credentials-changed", kind="expire")) > number // 4, 20):
             problems.append("rotation %d did not end by itself" % number)
     else:
         time.sleep(luck.random() / 3)

@@ -64,7 +64,7 @@ FORBIDDEN_IN_PROTO = set("""
     fopen fclose fread fwrite fgets fputs puts putchar printf fprintf vprintf vfprintf perror
     send sendto sendmsg recv recvfrom recvmsg socket accept accept4 bind listen connect shutdown
     poll ppoll select epoll_wait ioctl fcntl fsync fdatasync syscall getenv
-    log_line log_vline log_configure""".split())
+    log_event log_configure""".split())
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 
