@@ -52,7 +52,7 @@ struct server {
 	struct event *stop_poll;
 	struct closure closing;
 	struct live *live;
-	bool stopping, closed;
+	bool stopping, closed, rested;
 	bool stuck;          /* the store did not come to rest */
 	uint64_t stop_until; /* ms */
 };
@@ -104,8 +104,10 @@ static void server_stop_poll(evutil_socket_t fd, short what, void *context)
 	bool rested = server->closed && workers_load(server->workers) == 0 &&
 		      api_is_idle(server->api) && live_is_idle(server->live) &&
 		      rotations_are_idle(server->rotations);
-	if (rested || clock_now() >= server->stop_until)
+	/* Not at once: the last answers leave between two looks. */
+	if ((rested && server->rested) || clock_now() >= server->stop_until)
 		event_base_loopexit(server->base, NULL);
+	server->rested = rested;
 }
 
 static void server_closed(struct closure *closure)

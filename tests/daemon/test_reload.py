@@ -253,7 +253,7 @@ def stop_after_a_refusal(tap):
     with portcullis.Daemon(targets(stays)) as daemon:
         daemon.configure(targets(stays, *more, bad))
         daemon.reload()
-        daemon.wait_log("the running configuration stays")
+        daemon.wait_log("what=reload-refused")
         tap.equal(daemon.stop(), 0, "SIGTERM right after a refused reload")
         tap.ok("Sanitizer" not in daemon.log(), "leaves nothing behind", daemon.log()[-2000:])
 
