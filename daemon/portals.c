@@ -255,7 +255,7 @@ struct portal_set *portal_set_open(struct portal_set *running, const struct conf
 
 static void log_opened(const struct portal *portal)
 {
-	char phrase[ADDRESS_TEXT_SIZE + 16];
+	char phrase[sizeof(portal->text) + 16];
 
 	snprintf(phrase, sizeof(phrase), "listening on %s", portal->text);
 	log_info(LOG_PHRASE(phrase), LOG_WHAT("listening"), LOG_TEXT("address", portal->text),

@@ -162,7 +162,8 @@ static void relisten_deliver(struct mail *mail, void *receiver)
 	struct worker *worker = receiver;
 
 	if (worker_listen(worker, relisten->portals) < 0)
-		log_error("worker %u cannot listen on all portals, the others do", worker->index);
+		log_error(LOG_WHAT("worker-deaf"), LOG_NUMBER("worker", worker->index),
+			LOG_TEXT("why", "it cannot listen on all portals, the others do"));
 	if (++relisten->next < workers->count) {
 		mailbox_post(workers->all[relisten->next].mailbox, &relisten->mail);
 	} else {

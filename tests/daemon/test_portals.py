@@ -310,7 +310,7 @@ def reloads(tap):
         daemon.configure(configuration((*one, 1), (*live, 4)))
         ask.done("that the file names too, later", "ReloadConfiguration")
         tap.equal(ask.portals(), {one: (1, True, "file", ask.portals()[one][3]), live: (4, True, "file", 0)}, "is as the file says")
-        tap.ok(daemon.wait_log(r"portal=127.0.0.3:%d: a portal made live is in the file now" % live[1]), "and the log says so")
+        tap.ok(daemon.wait_log(r'what=live-change-out-of-force portal=127.0.0.3:%d why="a portal made live is in the file now' % live[1]), "and the log says so")
         ask.refused("InvalidParameters", "and is the file's to remove", "RemovePortal", live)
         busy.done.set()
         busy.join()
