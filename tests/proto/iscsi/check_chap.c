@@ -53,7 +53,7 @@ static const struct method_row {
 	{ false, false, SECURITY, "AuthMethod=none\n", 0x0201, "Reject", 0 },
 	{ false, false, SECURITY, "AuthMethod=\n", 0x0201, "Reject", 0 },
 	{ false, false, SECURITY, "AuthMethod=Reject\n", 0x0200, NULL, 0 },
-	/* CHAP is required [CHAP-03, LST-04]. */
+	/* CHAP is required [CHAP-03, LST-04, KEY-24]. */
 	{ true, true, SECURITY | TO_OPERATIONAL, "AuthMethod=None,CHAP\n", 0, "CHAP", 0 },
 	{ true, true, SECURITY | TO_FULL, "AuthMethod=CHAP\n", 0, "CHAP", 0 },
 	{ true, true, SECURITY, "AuthMethod=CHAP\n", 0, "CHAP", 0 },

@@ -60,6 +60,7 @@ END_TEST
 #define D50  "12345678901234567890123456789012345678901234567890"
 #define N223 "iqn." D50 D50 D50 D50 "1234567890123456789"
 
+/* [LST-01, KEY-03, KEY-04, KEY-05] */
 static const struct name_row {
 	const char *text;
 	unsigned status;

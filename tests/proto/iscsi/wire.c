@@ -33,7 +33,7 @@ void wire_end(struct wire *wire)
 
 /* --- rules --- */
 
-/* Which PDUs consume a StatSN [SEQ-08]. */
+/* Which PDUs consume a StatSN [SEQ-08], [BSD-01]. */
 static bool counts(const struct wire_pdu *pdu)
 {
 	switch (pdu->opcode) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The life of a task: at once or later, errors of the store, cancelling, reuse, and what the fast
- * path must not do [SCSI-16, SCSI-17, SCSI-19, RES-06].
+ * path must not do [SCSI-16, SCSI-17, SCSI-19, RES-06, ESX-04].
  */
 #include "tests/proto/scsi/bench.h"
 #include "tests/suite.h"
