@@ -4,8 +4,10 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
+#define KEY_SIZE     1024
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 void rates_look_free(struct rates_look *look)
@@ -46,25 +48,40 @@ static json_int_t per_second(json_int_t amount, double seconds)
 	return seconds > 0 ? (json_int_t)((double)amount / seconds + 0.5) : 0;
 }
 
-/* The row of the same session; NULL: it is new. */
-static const json_t *same_session(const json_t *rows, const json_t *session)
+/* What names a session; a peer's name has no newline. */
+static const char *key_of(const json_t *session, char key[KEY_SIZE])
 {
-	static const char *const names[] = { "TargetName", "InitiatorName", "ISID", "TSIH" };
-	size_t index;
-	json_t *row;
+	static const char *const names[] = { "TargetName", "InitiatorName", "ISID" };
+	size_t length = 0;
 
-	json_array_foreach(rows, index, row)
-	{
-		size_t same = 0;
-		while (same < COUNT(names) && json_equal(json_object_get(row, names[same]),
-						      json_object_get(session, names[same])))
-			same++;
-		if (same == COUNT(names))
-			return row;
+	for (size_t i = 0; i < COUNT(names); i++) {
+		const char *text = json_string_value(json_object_get(session, names[i]));
+		length += (size_t)snprintf(
+			key + length, KEY_SIZE - length, "%.255s\n", text ? text : "");
 	}
-	return NULL;
+	snprintf(key + length, KEY_SIZE - length, "%" JSON_INTEGER_FORMAT,
+		number_of(session, "TSIH"));
+	return key;
 }
 
+/* The rows by their keys, for there may be thousands. NULL when out of memory. */
+static json_t *index_of(const json_t *rows)
+{
+	json_t *all = json_object(), *row;
+	char key[KEY_SIZE];
+	size_t place;
+
+	json_array_foreach(rows, place, row)
+	{
+		if (json_object_set(all, key_of(row, key), row) != 0) {
+			json_decref(all);
+			return NULL;
+		}
+	}
+	return all;
+}
+
+/* `before`: as index_of() made it. A session that is not there is new. */
 static json_t *session_rates(const json_t *before, const json_t *session, double seconds)
 {
 	static const struct {
@@ -74,7 +91,8 @@ static json_t *session_rates(const json_t *before, const json_t *session, double
 		{ "BytesRead", "BytesReadPerSecond" },
 		{ "BytesWritten", "BytesWrittenPerSecond" },
 	};
-	const json_t *old = same_session(before, session);
+	char key[KEY_SIZE];
+	const json_t *old = json_object_get(before, key_of(session, key));
 	json_t *row = json_deep_copy(session);
 	int failed = !row;
 
@@ -159,10 +177,10 @@ json_t *rates_between(const struct rates_look *before, const struct rates_look *
 		number_of(after->statistics, "Nanoseconds"));
 	const double seconds = (double)nanoseconds / 1e9;
 	const json_t *old_targets = json_object_get(before->statistics, "Targets");
-	const json_t *old_sessions = json_object_get(before->sessions, "Sessions");
+	json_t *old_sessions = index_of(json_object_get(before->sessions, "Sessions"));
 	json_t *targets = json_array(), *sessions = json_array(), *row;
 	size_t index;
-	int failed = 0;
+	int failed = !old_sessions;
 
 	json_array_foreach(json_object_get(after->statistics, "Targets"), index, row)
 	{
@@ -174,6 +192,7 @@ json_t *rates_between(const struct rates_look *before, const struct rates_look *
 	json_array_foreach(json_object_get(after->sessions, "Sessions"), index, row)
 		failed |= json_array_append_new(
 			sessions, session_rates(old_sessions, row, seconds));
+	json_decref(old_sessions);
 	json_t *rates = json_pack(
 		"{s:f, s:o, s:o}", "Seconds", seconds, "Targets", targets, "Sessions", sessions);
 	if (!failed)

@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """The verbs of portcullisctl that change a running portcullisd: each does what it says, and a mistake is told at once."""
+import json
 import os
+import re
 import socket
 import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
+import initiator  # noqa: E402
 import portcullis  # noqa: E402
 
+HOST = "iqn.2026-11.test:host"
 MADE = "iqn.2026-11.test:made"
 DONE, REFUSED, USAGE, UNREACHABLE = range(4)
 MIB = 1 << 20
@@ -63,6 +67,29 @@ def test_targets(tap, ctl, daemon):
     ctl.expect(REFUSED, "configuration file", "delete-target", portcullis.IQN)
     ctl.expect(DONE, "deleted", "delete-target", MADE, "--force")
     ctl.expect(DONE, "the same", "config", "diff")
+
+
+def test_sessions(tap, ctl, daemon):
+    """What people see of sessions that do something, and how they close one of them."""
+    first, second = (initiator.Session(*daemon.portals[0], target=portcullis.IQN, name=HOST).login() for _ in range(2))
+    for session in (first, second):
+        session.ready()
+    first.write10(0, b"x" * 8192)
+    code, out, _ = ctl("list-sessions", "--long", portcullis.IQN)
+    blocks = out.split("\n\n")
+    found = [re.search(r"^Session +(\d+)$", block, re.M) for block in blocks]
+    tap.ok(code == DONE and len(blocks) == 2 and all(found) and "MaxBurstLength=1048576" in out
+           and "HeaderDigest=None" in out and "ISID         " + first.isid.hex() in out, "list-sessions --long", out)
+    code, out, _ = ctl("statistics", portcullis.IQN)
+    tap.ok(code == DONE and "8.0 KiB" in out and "accepted=2" in out, "statistics", out)
+    code, out, _ = ctl("watch", portcullis.IQN, "--interval", "1", "--count", "1", "--json")
+    tap.equal((code, json.loads(out)["Targets"][0]["Sessions"]), (DONE, 2), "watch")
+    number = next(match.group(1) for match, block in zip(found, blocks) if first.isid.hex() in block)
+    ctl.expect(DONE, "1 session closed", "close-session", number)
+    tap.equal((first.rest()[0][-1].opcode, second.read10(0, 1)[0]), (initiator.ASYNC, 0), "that one, and not the other")
+    ctl.expect(REFUSED, "no session " + number, "close-session", number)
+    ctl.expect(DONE, "1 session closed", "close-session", portcullis.IQN, HOST, second.isid.hex())
+    tap.equal(ctl("list-sessions")[1], "No sessions.\n", "none is left")
 
 
 def test_configuration(tap, ctl, daemon):
@@ -129,6 +156,7 @@ def main():
         test_targets(tap, ctl, daemon)
         test_portals(tap, ctl, daemon)
         test_mistakes(ctl)
+        test_sessions(tap, ctl, daemon)
         test_configuration(tap, ctl, daemon)
     return tap.finish()
 
