@@ -6,6 +6,7 @@ the calls below the state directory and below the one where the disks lie. (K2) 
 """
 import http.client
 import os
+import random
 import shutil
 import socket
 import sys
@@ -21,12 +22,13 @@ MIB = 1 << 20
 
 
 def free_ports(count):
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
+    """Ports that nobody listens on just now, and that no client is given while the daemon is away."""
+    ports = []
+    while len(ports) < count:
+        with socket.socket() as probe:
+            port = random.randrange(20000, 32000)
+            if port not in ports and probe.connect_ex(("127.0.0.1", port)) != 0:
+                ports.append(port)
     return ports
 
 
@@ -47,6 +49,8 @@ class Place:
         self.kept, self.copy, self.control, self.calls = (os.path.join(top, name) for name in ("kept", "copy", "plan", "calls"))
         self.state = os.path.join(self.kept, "state")
         os.makedirs(os.path.join(self.kept, "disks"))
+        with open(self.disk("volume"), "wb") as file:
+            file.truncate(MIB)
         self.portals = [{"Address": "127.0.0.1", "Port": port} for port in free_ports(2)]
         self.daemon.environment.update(LD_PRELOAD=SHIM, SHIM_DIR=self.kept, SHIM_CONTROL=self.control, SHIM_LOG=self.calls,
                                        ASAN_OPTIONS="verify_asan_link_order=0:detect_leaks=0")
@@ -214,6 +218,11 @@ def main():
     place = Place()
     with place.daemon as daemon:
         file = {"Path": place.disk("new"), "SizeInBytes": MIB}
+        daemon.start()
+        volumes = daemon.control("ListVolumes", {})[2]["VolumeInfos"]
+        rests = [row["VolumeARN"] for row in daemon.control("DescribeStorediSCSIVolumes", {
+            "VolumeARNs": [row["VolumeARN"] for row in volumes]})[2]["StorediSCSIVolumes"]
+                 if row["VolumeiSCSIAttributes"]["TargetARN"] == daemon.arn(RESTS)][0]
         for operation, name, members in (
                 ("CreateTarget", None, dict(file, TargetName=NEW)),
                 ("DeleteTarget", MADE, {}),
@@ -224,7 +233,11 @@ def main():
                 ("DrainTarget", NAMED, {}),
                 ("ResumeTarget", RESTS, {}),
                 ("AddPortal", None, place.portals[1]),
-                ("RemovePortal", None, place.portals[0])):
+                ("RemovePortal", None, place.portals[0]),
+                ("CreateStorediSCSIVolume", None, {
+                    "GatewayARN": portcullis.GATEWAY, "DiskId": place.disk("volume"), "PreserveExistingData": True,
+                    "TargetName": "new", "NetworkInterfaceId": "127.0.0.1"}),
+                ("DeleteVolume", None, {"VolumeARN": rests})):
             if name:
                 members["TargetARN"] = daemon.arn(name)
             status, names, new = place.steps(operation, members)
