@@ -25,8 +25,9 @@
 enum file_step {
 	STEP_READ,
 	STEP_WRITE,
+	STEP_WRITE_STABLE, /* the range is synced with it */
 	STEP_SYNC,
-	STEP_SYNC_FIRST, /* before a read that must come from the medium */
+	STEP_SYNC_HELD, /* another's sync is under way */
 	STEP_PUNCH,
 	STEP_ZERO,
 	STEP_WRITE_ZEROS,
@@ -74,6 +75,21 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* What all requests have written by now is to be stable before this one goes on. */
+static enum store_step sync_file(struct store_request *request)
+{
+	request->step = STEP_SYNC_HELD;
+	if (file_sync_lead(file_of(request->store), request))
+		return go_to(request, STEP_SYNC);
+	return STORE_STEP_HELD;
+}
+
+/* What is behind the change of a range: FUA wants it stable. */
+static enum store_step changed(struct store_request *request)
+{
+	return request->flags & STORE_FUA ? sync_file(request) : finish(request, STORE_OK);
+}
+
 /* Reads what is there without waiting; `progress` says how far it came. */
 static void read_inline(const struct file_store *file, struct store_request *request)
 {
@@ -89,7 +105,7 @@ static void read_inline(const struct file_store *file, struct store_request *req
 static enum store_step submit_read(struct file_store *file, struct store_request *request)
 {
 	if (request->flags & STORE_FUA)
-		return go_to(request, STEP_SYNC_FIRST);
+		return sync_file(request);
 	read_inline(file, request);
 	if (request->progress == request->length)
 		return finish(request, STORE_OK);
@@ -99,8 +115,7 @@ static enum store_step submit_read(struct file_store *file, struct store_request
 /* Whether a write is likely to end in the page cache without waiting for a device. */
 static bool may_write_inline(const struct file_store *file, const struct store_request *request)
 {
-	if (file->base.info.direct || request->flags & STORE_FUA ||
-		request->length > INLINE_WRITE_MAX)
+	if (file->base.info.direct || request->length > INLINE_WRITE_MAX)
 		return false;
 	/* A part of a page may have to be read first. */
 	return file->in_memory || (request->offset | request->length) % PAGE == 0;
@@ -143,12 +158,23 @@ static void write_inline(struct file_store *file, struct store_request *request)
 		file_write_was_slow(file, end - start, end, watched && waits() != before);
 }
 
+/*
+ * With FUA, a write that is alone syncs its own range only, whatever else is in the cache; a device may even do that
+ * for each direct one. In company one sync of the whole file is cheaper than one for each.
+ */
+static bool may_sync_alone(struct file_store *file)
+{
+	return file->base.info.direct || file_sync_lead(file, NULL);
+}
+
 static enum store_step submit_write(struct file_store *file, struct store_request *request)
 {
+	if (request->flags & STORE_FUA && may_sync_alone(file))
+		return go_to(request, STEP_WRITE_STABLE);
 	if (may_write_inline(file, request))
 		write_inline(file, request);
 	if (request->progress == request->length)
-		return finish(request, STORE_OK);
+		return changed(request);
 	/* Also what failed inline: the queue meets the error again and names it. */
 	return go_to(request, STEP_WRITE);
 }
@@ -162,7 +188,7 @@ static enum store_step file_submit(struct store_request *request)
 	case STORE_WRITE:
 		return submit_write(file, request);
 	case STORE_FLUSH:
-		return go_to(request, STEP_SYNC);
+		return sync_file(request);
 	case STORE_DISCARD:
 		return go_to(request, file->base.info.can_discard ? STEP_PUNCH : STEP_ZERO);
 	case STORE_EXTENT:
@@ -176,7 +202,7 @@ static enum store_step file_submit(struct store_request *request)
 static void describe_transfer(const struct store_request *request, struct store_io *io)
 {
 	io->kind = request->op == STORE_READ ? STORE_IO_READ : STORE_IO_WRITE;
-	io->flags = request->op == STORE_WRITE && request->flags & STORE_FUA ? RWF_DSYNC : 0;
+	io->flags = request->step == STEP_WRITE_STABLE ? RWF_DSYNC : 0;
 	io->buffer = (uint8_t *)request->buffer + request->progress;
 }
 
@@ -200,6 +226,7 @@ static void file_describe(const struct store_request *request, struct store_io *
 	switch ((enum file_step)request->step) {
 	case STEP_READ:
 	case STEP_WRITE:
+	case STEP_WRITE_STABLE:
 		describe_transfer(request, io);
 		break;
 	case STEP_PUNCH:
@@ -219,33 +246,41 @@ static void file_describe(const struct store_request *request, struct store_io *
 		io->flags = request->step == STEP_SEEK_DATA ? SEEK_DATA : SEEK_HOLE;
 		break;
 	case STEP_SYNC:
-	case STEP_SYNC_FIRST:
+	case STEP_SYNC_HELD:
 	case STEP_COUNT:
 		break;
 	}
 }
 
-/* What is behind the change of a range: FUA wants it stable. */
-static enum store_step changed(struct store_request *request)
-{
-	return request->flags & STORE_FUA ? go_to(request, STEP_SYNC) : finish(request, STORE_OK);
-}
-
 static enum store_step after_transfer(struct store_request *request, int result)
 {
-	if (result <= 0) {
-		/* A write with FUA syncs, and so may have taken the one report of data lost before.
-		 */
-		if (result == -EIO && request->op == STORE_WRITE && request->flags & STORE_FUA)
-			atomic_store(&file_of(request->store)->lost, true);
-		/* 0: the end of a file that somebody made shorter. */
+	/* 0: the end of a file that somebody made shorter. */
+	if (result <= 0)
 		return fail(request, result ? -result : EIO);
-	}
 	request->progress += (unsigned)result;
 	return request->progress == request->length ? finish(request, STORE_OK) : STORE_STEP_IO;
 }
 
-static enum store_step after_sync(struct store_request *request, int result)
+static enum store_step after_write(struct store_request *request, int result)
+{
+	enum store_step step = after_transfer(request, result);
+	return step == STORE_STEP_FINISHED && request->error == STORE_OK ? changed(request) : step;
+}
+
+static enum store_step after_write_stable(struct store_request *request, int result)
+{
+	struct file_store *file = file_of(request->store);
+	enum store_step step = after_transfer(request, result);
+	/* It syncs, and so may have taken the one report of data lost before. */
+	if (result == -EIO)
+		atomic_store(&file->lost, true);
+	if (step == STORE_STEP_FINISHED && !file->base.info.direct)
+		file_sync_ended(file, result);
+	return step;
+}
+
+/* A sync that covers the request has ended, whoever made it. */
+static enum store_step synced(struct store_request *request, int result)
 {
 	struct file_store *file = file_of(request->store);
 	if (result < 0) {
@@ -254,16 +289,22 @@ static enum store_step after_sync(struct store_request *request, int result)
 		atomic_store(&file->lost, true);
 		return fail(request, -result);
 	}
+	if (request->op == STORE_READ)
+		return go_to(request, STEP_READ);
 	if (request->op == STORE_FLUSH && atomic_exchange(&file->lost, false))
 		return finish(request, STORE_WRITE_FAILED);
 	return finish(request, STORE_OK);
 }
 
-static enum store_step after_sync_first(struct store_request *request, int result)
+static enum store_step after_sync(struct store_request *request, int result)
 {
-	if (result < 0)
-		return after_sync(request, result);
-	return go_to(request, STEP_READ);
+	file_sync_ended(file_of(request->store), result);
+	return synced(request, result);
+}
+
+static enum store_step after_sync_held(struct store_request *request, int result)
+{
+	return result == FILE_SYNC_LEAD ? go_to(request, STEP_SYNC) : synced(request, result);
 }
 
 static bool is_unsupported(int result)
@@ -335,9 +376,10 @@ static enum store_step file_advance(struct store_request *request, int result)
 {
 	static enum store_step (*const after[STEP_COUNT])(struct store_request *, int) = {
 		[STEP_READ] = after_transfer,
-		[STEP_WRITE] = after_transfer,
+		[STEP_WRITE] = after_write,
+		[STEP_WRITE_STABLE] = after_write_stable,
 		[STEP_SYNC] = after_sync,
-		[STEP_SYNC_FIRST] = after_sync_first,
+		[STEP_SYNC_HELD] = after_sync_held,
 		[STEP_PUNCH] = after_punch,
 		[STEP_ZERO] = after_zero,
 		[STEP_WRITE_ZEROS] = after_write_zeros,

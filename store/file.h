@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The kind `file`, a regular file or a block device: what opening it (file_open.c) leaves to
- * serving it (file.c).
+ * serving it (file.c), and the syncs that its requests share (file_sync.c).
  */
 #ifndef PORTCULLIS_STORE_FILE_H
 #define PORTCULLIS_STORE_FILE_H
 
 #include "store/operations.h"
+#include "store/queue.h"
+
+/* Who waits for what is written to be stable. Any worker's requests. */
+struct file_sync {
+	pthread_mutex_t lock;
+	bool under_way;
+	struct request_list covered; /* had written before it began: its end is theirs */
+	struct request_list waiting; /* came since: for the next one */
+};
 
 struct file_store {
 	struct store base;
@@ -18,9 +27,11 @@ struct file_store {
 	_Atomic uint64_t queued_until; /* monotonic ns: inline writes waited, so none before */
 	_Atomic uint64_t
 		watched_until; /* likewise: one was slow, so whether they wait is watched */
+	struct file_sync sync;
 };
 
 #define FILE_ZEROS_SIZE (1u << 20)
+#define FILE_SYNC_LEAD  1 /* a "result" that no sync has: make the next one */
 
 static inline struct file_store *file_of(const struct store *store)
 {
@@ -38,6 +49,19 @@ void file_close(struct store *store);
  * so it is done only while there is a suspicion: until `watched_until`.
  */
 void file_write_was_slow(struct file_store *file, uint64_t took, uint64_t end, bool waited);
+
+/* Part of opening and closing. */
+void file_sync_init(struct file_store *file);
+void file_sync_destroy(struct file_store *file);
+/*
+ * True: no sync is under way, the caller makes one and calls file_sync_ended(). False: one is, which may have begun
+ * too early for the caller; `request` (NULL: none) is held and comes back with the result of the next one, or with
+ * FILE_SYNC_LEAD to make it. Any thread.
+ */
+bool file_sync_lead(struct file_store *file, struct store_request *request);
+/* The sync under way has ended with `result` (0 or -errno). Any thread. */
+void file_sync_ended(struct file_store *file, int result);
+
 /* As store_operations.may_grow, and .grow. */
 bool file_may_grow(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE]);
 bool file_grow(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE]);

@@ -313,6 +313,7 @@ static bool prepare_store(struct file_store *file, const struct opening *opening
 		return EXPLAIN(opening, "no memory is left to open it");
 	uint32_t unit = discard_unit(opening);
 	file->fd = opening->fd;
+	file_sync_init(file);
 	file->in_memory = !device && is_in_memory(opening->fd);
 	file->nowait = !config->direct && knows_nowait(opening->fd);
 	file->base.identity = identity_of(&opening->stat);
@@ -347,6 +348,7 @@ bool file_open(struct store *store, const struct store_config *config, char erro
 void file_close(struct store *store)
 {
 	struct file_store *file = file_of(store);
+	file_sync_destroy(file);
 	munmap(file->zeros, FILE_ZEROS_SIZE);
 	close(file->fd);
 }

@@ -26,22 +26,25 @@ K = 1024
 class Case:
     """One row: what the initiator does."""
 
-    def __init__(self, size, depth, sessions=1, writes=0, digests=False):
+    def __init__(self, size, depth, sessions=1, writes=0, digests=False, fua=False):
         self.size, self.depth, self.sessions, self.writes, self.digests = size, depth, sessions, writes, digests
+        self.fua = fua
 
     def name(self):
         kind = {0: "read", 100: "write"}.get(self.writes, "%d/%d" % (100 - self.writes, self.writes))
         size = "%dM" % (self.size // K // K) if self.size >= K * K else "%dK" % (self.size // K)
         sessions = "" if self.sessions == 1 else ", %d sessions" % self.sessions
-        return "%s %s QD%d%s%s" % (size, kind, self.depth, sessions, ", digests" if self.digests else "")
+        return "%s %s QD%d%s%s%s" % (size, kind, self.depth, sessions, ", digests" if self.digests else "",
+                                     ", FUA" if self.fua else "")
 
     def arguments(self):
         words = ["-b", self.size, "-d", self.depth, "-s", self.sessions, "-w", self.writes]
-        return words + (["-g"] if self.digests else [])
+        return words + (["-g"] if self.digests else []) + (["-F"] if self.fua else [])
 
 
 QUICK = [Case(4 * K, 1), Case(4 * K, 32), Case(4 * K, 32, writes=100), Case(4 * K, 32, writes=30),
          Case(4 * K, 32, digests=True), Case(4 * K, 32, writes=100, digests=True), Case(4 * K, 128),
+         Case(4 * K, 32, writes=100, fua=True),
          Case(256 * K, 8), Case(256 * K, 8, writes=100), Case(256 * K, 8, digests=True),
          Case(4 * K, 8, sessions=16), Case(4 * K, 1, sessions=256), Case(4 * K, 1, sessions=2000)]
 FULL = [Case(size, depth, sessions, writes, digests)

@@ -3,9 +3,9 @@
  * The load generator: raw PDUs, epoll, one thread. One line of JSON says what it measured.
  *
  *   load -c PORT -t TARGET [-l LUN] [-m io|logins|hold] [-u USER:SECRET] [-s SESSIONS] [-d DEPTH] [-D DEEP]
- *        [-b BYTES] [-w WRITE-PERCENT] [-g] [-S SPAN-MIB] [-W WARMUP] [-T SECONDS] [-P PID] [-C CPU]
+ *        [-b BYTES] [-w WRITE-PERCENT] [-F] [-g] [-S SPAN-MIB] [-W WARMUP] [-T SECONDS] [-P PID] [-C CPU]
  *
- * io: random commands of one size. -D: the first session's depth. -g: both digests.
+ * io: random commands of one size. -D: the first session's depth. -F: writes have FUA. -g: both digests.
  * logins: logs in and out, one after the other.
  * hold: logs in, says "ready", does nothing until its standard input ends.
  */
@@ -263,6 +263,9 @@ static void parse_option(struct load_options *options, int option, char *text)
 	case 'l':
 		options->lun = number_of(text, 0, 255);
 		break;
+	case 'F':
+		options->fua = true;
+		break;
 	case 'g':
 		options->digests = true;
 		break;
@@ -307,7 +310,7 @@ int main(int argc, char **argv)
 		.seconds = 1,
 		.cpu = -1,
 	};
-	for (int option; (option = getopt(argc, argv, "m:c:t:l:u:s:d:D:b:w:gS:W:T:P:C:")) != -1;)
+	for (int option; (option = getopt(argc, argv, "m:c:t:l:u:s:d:D:b:w:FgS:W:T:P:C:")) != -1;)
 		if (option == 'm')
 			mode = optarg;
 		else

@@ -20,6 +20,7 @@ struct load_options {
 	uint32_t writes; /* percent */
 	uint32_t lun;
 	bool digests;
+	bool fua;      /* of writes */
 	uint64_t span; /* bytes of the unit that are used */
 	double warmup, seconds;
 	int pid, cpu; /* whose CPU time is read; where this program runs; -1 = nowhere */

@@ -276,6 +276,7 @@ static void start(struct load *load, struct load_session *session, uint32_t tag)
 	pdu->header[1] = FINAL | (write ? 0x20 : 0x40);
 	put_be32(pdu->header + 20, options->bytes);
 	cdb[0] = write ? 0x2a : 0x28;
+	cdb[1] = write && options->fua ? 0x08 : 0;
 	put_be32(cdb + 2, (uint32_t)block);
 	put_be16(cdb + 7, (uint16_t)(options->bytes / 512));
 	if (write && session->immediate_data) {
