@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "conf/state.h"
+#include "daemon/clock.h"
 #include "daemon/closing.h"
 #include "daemon/live_parts.h"
 #include "daemon/notify.h"
@@ -165,6 +166,8 @@ static void change_end(struct live_change *change, enum live_result result)
 		change->live->place.reloaded(change->live->place.context);
 		notify_reloaded();
 	}
+	change->live->place.ended(
+		change->live->place.context, change, result, clock_nanoseconds() - change->began);
 	change->done(change, result);
 }
 
@@ -226,8 +229,11 @@ static void change_close(struct live_change *change, const struct closing_whom *
 	}
 }
 
-/* No login begins any more by that target or portal; those who are logged in are asked to log out, or closed. */
-static void change_follow(struct live_change *change)
+/*
+ * No login begins any more by that target or portal; those who are logged in are asked to log out, or closed. The
+ * change ends with `result` if there is nobody to wait for.
+ */
+static void change_follow(struct live_change *change, enum live_result result)
 {
 	bool drains = change->kind == LIVE_DRAIN && change->flag;
 	const struct closing_whom target = {
@@ -243,7 +249,7 @@ static void change_follow(struct live_change *change)
 	else if (change->kind == LIVE_REMOVE_PORTAL && change->force)
 		change_close(change, &portal);
 	else
-		change_end(change, LIVE_DONE);
+		change_end(change, result);
 }
 
 /* It runs: the running configuration and the overlay are the new ones. */
@@ -304,7 +310,7 @@ static void change_applied(void *context, const struct apply_result *result)
 	if (result->failed)
 		change_end(change, LIVE_FAILED);
 	else
-		change_follow(change);
+		change_follow(change, LIVE_DONE);
 }
 
 /* By the overlay that is to be in force. */
@@ -428,7 +434,7 @@ static void change_run(struct job *job)
 	if (result == LIVE_DONE && overlay_store(change->live, change->overlay) < 0)
 		result = LIVE_FAILED;
 	if (result == LIVE_SAME) {
-		change_follow(change); /* sessions may be left of the first one */
+		change_follow(change, result); /* sessions may be left of the first one */
 		return;
 	}
 	if (result != LIVE_DONE) {
@@ -444,6 +450,7 @@ static void change_run(struct job *job)
 void live_begin(struct live *live, struct live_change *change)
 {
 	change->live = live;
+	change->began = clock_nanoseconds();
 	change->job.run = change_run;
 	jobs_add(&live->jobs, &change->job);
 }

@@ -76,6 +76,7 @@ struct live_change {
 	char portal_text[PORTAL_TEXT_SIZE];
 	struct closure *closure;
 	bool undoing;
+	uint64_t began;  /* clock_nanoseconds() */
 	bool out_of_row; /* a drain: it waits for sessions, the next change need not */
 };
 
@@ -96,6 +97,9 @@ struct live_place {
 	struct workers *workers;
 	void (*applied)(void *context);  /* after each change that was */
 	void (*reloaded)(void *context); /* after each reload, whatever came of it */
+	/* After each change, before its `done`; `ns` is how long it took since live_begin(). */
+	void (*ended)(void *context, const struct live_change *change, enum live_result result,
+		uint64_t ns);
 	void *context;
 };
 /* Lets every target of the registry take logins, or not, as drains have it: before anybody may log in. */

@@ -7,6 +7,7 @@
 #include "daemon/metrics_text.h"
 #include "daemon/registry.h"
 #include "daemon/stats.h"
+#include "daemon/target.h"
 #include "daemon/totals.h"
 #include "daemon/worker.h"
 
@@ -19,13 +20,19 @@
 
 #define LABELS_SIZE 640 /* of one LUN: an escaped target name, a number, some words */
 
-/* Those that somebody asks for: what expires is not among them. */
-enum { CHANGE_KINDS = CHANGE_EXPIRE, CHANGE_RESULTS = CHANGE_FAILED + 1 };
+enum { CHANGE_KINDS = CHANGE_EXPIRE + 1, CHANGE_RESULTS = CHANGE_FAILED + 1 };
+/* One more: the end of a drain is a LIVE_DRAIN too. */
+enum { LIVE_RESUME = LIVE_REMOVE_PORTAL + 1, LIVE_KINDS, LIVE_RESULTS = LIVE_FAILED + 1 };
 
 /* Of a change: from a fast disk's fsync to the last session that would not go. */
 static const uint64_t change_bounds[] = { 1000000, 5000000, 10000000, 25000000, 50000000, 100000000,
 	250000000, 500000000, 1000000000, 2500000000 };
 #define CHANGE_BUCKETS (sizeof change_bounds / sizeof *change_bounds + 1)
+
+struct times {
+	uint64_t buckets[CHANGE_BUCKETS];
+	uint64_t nanoseconds; /* together */
+};
 
 struct metrics {
 	struct registry *registry;
@@ -33,8 +40,9 @@ struct metrics {
 	uint64_t started; /* s since 1970 */
 	bool stopping;
 	uint64_t changes[CHANGE_KINDS][CHANGE_RESULTS];
-	uint64_t change_times[CHANGE_KINDS][CHANGE_BUCKETS]; /* of those that were done */
-	uint64_t change_nanoseconds[CHANGE_KINDS];
+	struct times change_times[CHANGE_KINDS]; /* of those that were done */
+	uint64_t lives[LIVE_KINDS][LIVE_RESULTS];
+	struct times live_times[LIVE_KINDS];
 };
 
 static const char *const kind_names[CHANGE_KINDS] = {
@@ -42,6 +50,21 @@ static const char *const kind_names[CHANGE_KINDS] = {
 	[CHANGE_DELETE] = "delete",
 	[CHANGE_ROTATE] = "rotate",
 	[CHANGE_FINISH] = "finish",
+	[CHANGE_EXPIRE] = "expire",
+};
+static const char *const live_names[LIVE_KINDS] = {
+	[LIVE_RELOAD] = "reload",
+	[LIVE_CREATE_TARGET] = "create_target",
+	[LIVE_DELETE_TARGET] = "delete_target",
+	[LIVE_CREATE_LUN] = "create_lun",
+	[LIVE_DELETE_LUN] = "delete_lun",
+	[LIVE_RESIZE_LUN] = "resize_lun",
+	[LIVE_SET_READ_ONLY] = "set_read_only",
+	[LIVE_DRAIN] = "drain",
+	[LIVE_DELETE_VOLUME] = "delete_volume",
+	[LIVE_ADD_PORTAL] = "add_portal",
+	[LIVE_REMOVE_PORTAL] = "remove_portal",
+	[LIVE_RESUME] = "resume",
 };
 static const char *const operation_names[STATS_OPERATIONS] = { "read", "write", "other" };
 
@@ -60,19 +83,33 @@ void metrics_free(struct metrics *metrics)
 	free(metrics);
 }
 
-void metrics_change(struct metrics *metrics, enum change_kind kind, enum change_result result,
-	uint64_t nanoseconds)
+static void times_add(struct times *times, uint64_t nanoseconds)
 {
-	if (!metrics || (unsigned)kind >= CHANGE_KINDS)
-		return;
-	metrics->changes[kind][result]++;
-	if (result != CHANGE_DONE)
-		return;
 	size_t bucket = 0;
 	while (bucket < CHANGE_BUCKETS - 1 && nanoseconds > change_bounds[bucket])
 		bucket++;
-	metrics->change_times[kind][bucket]++;
-	metrics->change_nanoseconds[kind] += nanoseconds;
+	times->buckets[bucket]++;
+	times->nanoseconds += nanoseconds;
+}
+
+void metrics_change(struct metrics *metrics, enum change_kind kind, enum change_result result,
+	uint64_t nanoseconds)
+{
+	if (!metrics)
+		return;
+	metrics->changes[kind][result]++;
+	if (result == CHANGE_DONE)
+		times_add(&metrics->change_times[kind], nanoseconds);
+}
+
+void metrics_live(struct metrics *metrics, const struct live_change *change,
+	enum live_result result, uint64_t nanoseconds)
+{
+	const unsigned kind = change->kind == LIVE_DRAIN && !change->flag ? LIVE_RESUME
+									  : change->kind;
+	metrics->lives[kind][result]++;
+	if (result == LIVE_DONE)
+		times_add(&metrics->live_times[kind], nanoseconds);
 }
 
 void metrics_stopping(struct metrics *metrics)
@@ -243,8 +280,88 @@ static void put_changes(struct scrape *scrape, const struct metrics *metrics)
 		"Time from a request to its reply, when all older sessions are closed.");
 	for (size_t i = 0; i < CHANGE_KINDS; i++) {
 		snprintf(kind, sizeof kind, "operation=\"%s\"", kind_names[i]);
-		metrics_histogram(&scrape->text, times, kind, metrics->change_times[i],
-			change_bounds, CHANGE_BUCKETS, metrics->change_nanoseconds[i]);
+		metrics_histogram(&scrape->text, times, kind, metrics->change_times[i].buckets,
+			change_bounds, CHANGE_BUCKETS, metrics->change_times[i].nanoseconds);
+	}
+}
+
+/* What there is none of is no line, but for those that were done: so a rate has a beginning. */
+static void put_lives(struct scrape *scrape, const struct metrics *metrics)
+{
+	static const char *const results[LIVE_RESULTS] = {
+		[LIVE_DONE] = "done",
+		[LIVE_SAME] = "same",
+		[LIVE_EXISTS] = "exists",
+		[LIVE_NO_TARGET] = "no_target",
+		[LIVE_NO_LUN] = "no_lun",
+		[LIVE_REFUSED] = "refused",
+		[LIVE_IN_USE] = "in_use",
+		[LIVE_FAILED] = "failed",
+	};
+	static const char changes[] = "portcullis_live_changes_total";
+	static const char times[] = "portcullis_live_change_seconds";
+	char kind[64], all[LABELS_SIZE + 64];
+	metrics_begin(&scrape->text, changes, "counter",
+		"Reloads and changes of targets, LUNs and portals asked for, by outcome.");
+	for (size_t i = 0; i < LIVE_KINDS; i++) {
+		snprintf(kind, sizeof kind, "operation=\"%s\"", live_names[i]);
+		for (size_t n = 0; n < LIVE_RESULTS; n++)
+			if (n == LIVE_DONE || metrics->lives[i][n])
+				metrics_sample(&scrape->text, changes, "",
+					label_more(all, kind, "outcome", results[n]),
+					metrics->lives[i][n]);
+	}
+	metrics_begin(&scrape->text, times, "histogram",
+		"Time from a request to its reply; of a drain, to the last session's end.");
+	for (size_t i = 0; i < LIVE_KINDS; i++) {
+		snprintf(kind, sizeof kind, "operation=\"%s\"", live_names[i]);
+		if (metrics->lives[i][LIVE_DONE])
+			metrics_histogram(&scrape->text, times, kind,
+				metrics->live_times[i].buckets, change_bounds, CHANGE_BUCKETS,
+				metrics->live_times[i].nanoseconds);
+	}
+}
+
+static uint64_t rotations_of(struct target *target)
+{
+	struct credential_set *set = target_credentials(target);
+	const uint64_t count = set ? credential_set_retiring_count(set) : 0;
+	credential_set_unref(set);
+	return count;
+}
+
+static uint64_t is_drained(struct target *target)
+{
+	return target_is_drained(target);
+}
+
+static uint64_t is_shut(struct target *target)
+{
+	struct credential_set *set = target_credentials(target);
+	credential_set_unref(set);
+	return !set || !registry_is_open(target);
+}
+
+/* What a target is in the middle of. */
+static void put_states(struct scrape *scrape, const struct metrics *metrics)
+{
+	static const struct {
+		const char *name, *help;
+		uint64_t (*value)(struct target *target);
+	} states[] = {
+		{ "portcullis_rotations", "Rotations under way: two secrets are good.",
+			rotations_of },
+		{ "portcullis_target_drained", "1: drained, takes no login until it is resumed.",
+			is_drained },
+		{ "portcullis_target_shut",
+			"1: served to nobody, by broken state or LUNs that cannot be opened.",
+			is_shut },
+	};
+	for (size_t n = 0; n < sizeof states / sizeof *states; n++) {
+		metrics_begin(&scrape->text, states[n].name, "gauge", states[n].help);
+		for (size_t i = 0; i < registry_count(metrics->registry); i++)
+			metrics_sample(&scrape->text, states[n].name, "", scrape->targets[i].text,
+				states[n].value(registry_at(metrics->registry, i)));
 	}
 }
 
@@ -293,7 +410,10 @@ char *metrics_text(const struct metrics *metrics, size_t *length)
 	put_commands(&scrape);
 	put_bytes(&scrape);
 	put_errors(&scrape);
+	if (!scrape.text.failed)
+		put_states(&scrape, metrics);
 	put_changes(&scrape, metrics);
+	put_lives(&scrape, metrics);
 	put_workers(&scrape, metrics->workers);
 	free(scrape.targets);
 	free(scrape.luns);

@@ -8,6 +8,7 @@
 #define PORTCULLIS_DAEMON_METRICS_H
 
 #include "daemon/gate.h"
+#include "daemon/live.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,6 +27,9 @@ void metrics_free(struct metrics *metrics);
 /* A credential change has been answered, so long after it was asked for. NULL: not counted. */
 void metrics_change(struct metrics *metrics, enum change_kind kind, enum change_result result,
 	uint64_t nanoseconds);
+/* Likewise a live change, or a reload. */
+void metrics_live(struct metrics *metrics, const struct live_change *change,
+	enum live_result result, uint64_t nanoseconds);
 /* From now on the daemon is going down, and says so to who asks for its health. */
 void metrics_stopping(struct metrics *metrics);
 

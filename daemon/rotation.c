@@ -4,6 +4,7 @@
 
 #include "daemon/clock.h"
 #include "daemon/gate.h"
+#include "daemon/metrics.h"
 #include "daemon/registry.h"
 #include "daemon/target.h"
 
@@ -17,6 +18,7 @@
 struct rotations {
 	struct registry *registry;
 	struct gate *gate;
+	struct metrics *metrics;
 	struct event *timer;
 	unsigned asked; /* of the gate, not done yet */
 };
@@ -44,8 +46,10 @@ struct credential_set *rotation_prune_take(struct credential_set *set, uint64_t 
 static void expired(struct credential_change *change, enum change_result result)
 {
 	struct rotations *rotations = change->context;
-	(void)result; /* the gate logs what came of it */
 
+	/* The gate logs what came of it. */
+	metrics_change(rotations->metrics, change->kind, result,
+		(clock_now() - change->started) * 1000000);
 	rotations->asked--;
 	free(change);
 }
@@ -113,8 +117,8 @@ static void rotations_timer(evutil_socket_t fd, short what, void *context)
 	rotations_look(context);
 }
 
-struct rotations *rotations_new(
-	struct event_base *base, struct registry *registry, struct gate *gate)
+struct rotations *rotations_new(struct event_base *base, struct registry *registry,
+	struct gate *gate, struct metrics *metrics)
 {
 	struct rotations *rotations = calloc(1, sizeof(*rotations));
 
@@ -122,6 +126,7 @@ struct rotations *rotations_new(
 		return NULL;
 	rotations->registry = registry;
 	rotations->gate = gate;
+	rotations->metrics = metrics;
 	rotations->timer = evtimer_new(base, rotations_timer, rotations);
 	if (!rotations->timer) {
 		free(rotations);

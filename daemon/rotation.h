@@ -14,6 +14,7 @@
 
 struct event_base;
 struct gate;
+struct metrics;
 struct registry;
 struct rotations;
 
@@ -24,8 +25,8 @@ struct rotations;
 struct credential_set *rotation_prune_take(struct credential_set *set, uint64_t now, bool *ended);
 
 /* Watches the gate and all targets from now on. All is borrowed, and outlives it. NULL when out of memory. */
-struct rotations *rotations_new(
-	struct event_base *base, struct registry *registry, struct gate *gate);
+struct rotations *rotations_new(struct event_base *base, struct registry *registry,
+	struct gate *gate, struct metrics *metrics);
 /* For when targets have come otherwise than by the gate: asks for what is over, now and when it will be. */
 void rotations_look(struct rotations *rotations);
 /* Whether the gate has done all that was asked of it. */

@@ -75,6 +75,14 @@ static void server_reloaded(void *context)
 	control_reload(server->control);
 }
 
+static void server_ended(void *context, const struct live_change *change, enum live_result result,
+	uint64_t nanoseconds)
+{
+	const struct server *server = context;
+
+	metrics_live(server->metrics, change, result, nanoseconds);
+}
+
 static void server_on_hangup(evutil_socket_t number, short what, void *context)
 {
 	const struct server *server = context;
@@ -235,6 +243,7 @@ static void server_attach_live(struct server *server)
 		.workers = server->workers,
 		.applied = server_applied,
 		.reloaded = server_reloaded,
+		.ended = server_ended,
 		.context = server,
 	};
 
@@ -278,8 +287,9 @@ static int server_build(struct server *server, char error[CONFIG_ERROR_SIZE])
 	server->gate = gate_new(server->state, server->workers);
 	if (!server->gate)
 		return -1;
-	server->rotations = rotations_new(server->base, server->registry, server->gate);
 	server->metrics = metrics_new(server->registry, server->workers);
+	server->rotations = rotations_new(
+		server->base, server->registry, server->gate, server->metrics);
 	if (!server->rotations || !server->metrics)
 		return -1;
 	server_attach_live(server);

@@ -92,6 +92,14 @@ void target_drain(struct target *target, bool drained)
 	pthread_mutex_unlock(&target->lock);
 }
 
+bool target_is_drained(struct target *target)
+{
+	pthread_mutex_lock(&target->lock);
+	bool drained = target->drained;
+	pthread_mutex_unlock(&target->lock);
+	return drained;
+}
+
 bool target_is_idle(struct target *target)
 {
 	bool idle = true;

@@ -102,6 +102,7 @@ bool target_is_idle(struct target *target);
 void target_hold(struct target *target, bool held);
 /* Likewise, for an operator: independent of target_hold(). */
 void target_drain(struct target *target, bool drained);
+bool target_is_drained(struct target *target);
 /*
  * Publishes `set` (taken over) together with a new `authentication`, in one step. Whether that locks out who could
  * get in before: then the caller closes all sessions of older generations.

@@ -329,6 +329,11 @@ bool target_requires_chap(const struct target *target, const struct credential_s
 	return target->authentication != AUTHENTICATION_NONE && credential_set_count(set) > 0;
 }
 
+bool target_is_drained(struct target *target)
+{
+	return target->drained;
+}
+
 bool registry_is_open(const struct target *target)
 {
 	(void)target;

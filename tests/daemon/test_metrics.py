@@ -159,6 +159,56 @@ def check_logins(tap, daemon):
               "those that were not done too")
 
 
+def check_changes(tap, daemon):
+    """Rotations, drains and other live changes: what is under way, and what came of them."""
+    name, host = "iqn.2026-11.test:changes", "iqn.2026-11.test:initiator"
+
+    def do(operation, **members):
+        return daemon.control(operation, dict(members, TargetARN=daemon.arn(name)))[0]
+
+    def live(operation, outcome="done"):
+        return scrape(daemon).value("portcullis_live_changes_total", operation=operation, outcome=outcome)
+
+    def credentials(operation):
+        return scrape(daemon).value("portcullis_credential_changes_total", operation=operation, outcome="done")
+
+    base = scrape(daemon)
+    tap.equal([base.value("portcullis_live_changes_total", operation=kind, outcome="done")
+               for kind in ("reload", "create_target", "drain", "resume", "resize_lun", "add_portal")], [0] * 6,
+              "before there were any, done ones are 0")
+    tap.equal(daemon.control("CreateTarget", {"TargetName": name, "Path": "memory:", "SizeInBytes": 1 << 20})[0], 200, "a target")
+    tap.equal((live("create_target"), scrape(daemon).value("portcullis_live_change_seconds_count", operation="create_target")),
+              (1, 1), "is counted and timed")
+    daemon.update(FIRST, initiator=host, name=name)
+    states = ("portcullis_rotations", "portcullis_target_drained", "portcullis_target_shut")
+    tap.equal([scrape(daemon).value(state, target=name) for state in states], [0, 0, 0], "nothing is under way")
+
+    rotate = {"InitiatorName": host, "SecretToAuthenticateInitiator": SECOND}
+    before = [credentials(kind) for kind in ("rotate", "finish", "expire")]
+    tap.equal(do("RotateChapCredentials", GraceSeconds=3600, **rotate), 200, "a rotation")
+    tap.equal(scrape(daemon).value("portcullis_rotations", target=name), 1, "is under way")
+    do("FinishChapRotation", InitiatorName=host)
+    tap.equal(scrape(daemon).value("portcullis_rotations", target=name), 0, "until it is finished")
+    do("RotateChapCredentials", GraceSeconds=1, **dict(rotate, SecretToAuthenticateInitiator=FIRST))
+    tap.ok(initiator.wait_until(lambda: scrape(daemon).value("portcullis_rotations", target=name) == 0, 20), "or expires")
+    tap.equal([credentials(kind) - old for kind, old in zip(("rotate", "finish", "expire"), before)], [2, 1, 1],
+              "each is counted as what it was")
+
+    do("DrainTarget")
+    tap.equal((live("drain"), scrape(daemon).value("portcullis_target_drained", target=name)), (1, 1), "a drain, and what it left")
+    do("ResumeTarget")
+    do("ResumeTarget")
+    tap.equal((live("resume"), live("resume", "same"), scrape(daemon).value("portcullis_target_drained", target=name)), (1, 1, 0),
+              "its end, and one that changed nothing")
+    do("ResizeLun", LunNumber=0, SizeInBytes=512)
+    do("ResizeLun", LunNumber=9, SizeInBytes=512)
+    tap.equal((live("resize_lun"), live("resize_lun", "refused"), live("resize_lun", "no_lun")), (0, 1, 1), "what is refused")
+    daemon.reload()
+    tap.ok(initiator.wait_until(lambda: live("reload") == 1), "a reload")
+    tap.equal(do("DeleteTarget", Force=True), 200, "the target goes")
+    tap.ok(live("delete_target") == 1 and not [key for key in scrape(daemon).samples if name in str(key)], "and all its lines")
+
+
 def check_statistics(tap, daemon):
     """GetStatistics tells what the metrics do."""
     with initiator.Session(*daemon.portals[0], OPEN) as session:
@@ -333,6 +383,7 @@ def main():
     with portcullis.Daemon(text) as daemon:
         check_traffic(tap, daemon)
         check_logins(tap, daemon)
+        check_changes(tap, daemon)
         check_statistics(tap, daemon)
         check_http(tap, daemon)
         tap.equal(daemon.stop(), 0, "it ends as always")
