@@ -33,14 +33,17 @@ static const struct {
 	{ "LunAlreadyAllocated", NULL,
 		"take another number; portcullisctl --json list-targets shows those in use" },
 	{ "LunInvalid", NULL, "portcullisctl --json list-targets shows the LUNs there are" },
+	{ "VolumeInUse", "delete-volume",
+		"log the initiators out: portcullisctl list-volumes shows the target, and "
+		"portcullisctl list-sessions who they are" },
 	{ "VolumeInUse", NULL,
 		"log the initiators out (portcullisctl list-sessions TARGET shows them), or close "
 		"their sessions with --force" },
-	{ "VolumeNotFound", NULL, "portcullisctl --json list-targets shows the LUNs there are" },
-	{ "DiskAlreadyAllocated", NULL,
-		"another LUN has that file; portcullisctl --json list-targets shows which" },
+	{ "VolumeNotFound", NULL, "portcullisctl list-volumes shows the volumes there are" },
 	{ "DiskDoesNotExist", NULL,
-		"a disk lies directly in one of control.disk_directories (portcullis.conf(5))" },
+		"name a file or device that is there, directly in one of "
+		"control.disk_directories" },
+	{ "DiskAlreadyAllocated", NULL, "portcullisctl list-volumes shows whose disk it is" },
 	{ "InvalidParameters", "remove-portal",
 		"a portal that the configuration file names is taken out there, then: "
 		"portcullisctl "

@@ -118,6 +118,9 @@ enum ctl_exit argument_add(enum ctl_argument kind, const char *text, json_t *req
 	case ARGUMENT_NAME:
 	case ARGUMENT_SESSION:
 	case ARGUMENT_ISID:
+	case ARGUMENT_VOLUME_NAME:
+	case ARGUMENT_DISK:
+	case ARGUMENT_VOLUME:
 	case ARGUMENT_VERB:
 	case ARGUMENT_KINDS:
 		break; /* names are run.c's */

@@ -36,6 +36,7 @@ enum ctl_option {
 	OPTION_INTERVAL,
 	OPTION_COUNTED, /* --count */
 	OPTION_TIMEOUT,
+	OPTION_EMPTY,
 	OPTION_SECRET,        /* refused with a reason: argv is public */
 	OPTION_TARGET_SECRET, /* likewise */
 	OPTION_COUNT,
@@ -57,7 +58,10 @@ enum ctl_argument {
 	ARGUMENT_ISID,
 	ARGUMENT_PORTAL,       /* Address and Port, of "192.0.2.1:3260" */
 	ARGUMENT_PORTAL_GROUP, /* Group */
-	ARGUMENT_VERB,         /* a word of a verb; no member */
+	ARGUMENT_VOLUME_NAME,
+	ARGUMENT_DISK,
+	ARGUMENT_VOLUME,
+	ARGUMENT_VERB, /* a word of a verb; no member */
 	ARGUMENT_KINDS,
 };
 
@@ -143,6 +147,9 @@ void ctl_help(const struct ctl_verb *verb);
 /* What verbs run that are more than one request and its answer. */
 enum ctl_exit ctl_help_run(const struct ctl_command *command);
 enum ctl_exit ctl_close_session_run(const struct ctl_command *command);
+enum ctl_exit ctl_create_volume_run(const struct ctl_command *command);
+enum ctl_exit ctl_delete_volume_run(const struct ctl_command *command);
+enum ctl_exit ctl_list_volumes_run(const struct ctl_command *command);
 enum ctl_exit ctl_statistics_run(const struct ctl_command *command);
 enum ctl_exit ctl_watch_run(const struct ctl_command *command);
 /* One line on stderr, after the program's name. */

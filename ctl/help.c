@@ -30,6 +30,9 @@ static const char *const argument_texts[ARGUMENT_KINDS] = {
 	[ARGUMENT_ISID] = "which of the initiator's sessions, as list-sessions --long shows it",
 	[ARGUMENT_PORTAL] = "192.0.2.1:3260 or [2001:db8::1]:3260, as list-portals shows it",
 	[ARGUMENT_PORTAL_GROUP] = "the target portal group tag, 1 to 65535; without it 1",
+	[ARGUMENT_VOLUME_NAME] = "the target's IQN behind \"iqn.1997-05.com.amazon:\"",
+	[ARGUMENT_DISK] = "a file or device directly in one of control.disk_directories",
+	[ARGUMENT_VOLUME] = "a volume's identifier, as list-volumes shows it, or its ARN",
 	[ARGUMENT_VERB] = "one of the verbs above all; without it, all of them",
 };
 

@@ -34,6 +34,7 @@ const struct ctl_option_row ctl_options[OPTION_COUNT] = {
 	[OPTION_AUTHENTICATION] = { "authentication", "POLICY",
 		"auto (default), chap or none, as in portcullis.conf(5)" },
 	[OPTION_FORCE] = { "force", NULL, "also when initiators are logged in: close them" },
+	[OPTION_EMPTY] = { "empty", NULL, "refuse a disk that has anything but zeros" },
 	[OPTION_LONG] = { "long", NULL, "all that is known of each, a line each" },
 	[OPTION_INTERVAL] = { "interval", "TIME", "seconds between two looks (default 2)" },
 	[OPTION_COUNTED] = { "count", "N", "end after N looks" },

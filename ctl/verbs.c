@@ -206,6 +206,53 @@ const struct ctl_verb ctl_verbs[] = {
 		.done = "the LUN is changed; the target's sessions are closed.",
 	},
 	{
+		.name = "list-volumes",
+		.operation = AWS("ListVolumes"),
+		.arguments = "",
+		.group = GROUP_TARGETS,
+		.run = ctl_list_volumes_run,
+		.summary = "list the LUNs of all targets as AWS's volumes",
+		.text = "Each with its identifier, and the target, number and disk behind it.\n",
+		.example = "list-volumes",
+		.empty = "No volumes.",
+	},
+	{
+		.name = "create-volume",
+		.operation = AWS("CreateStorediSCSIVolume"),
+		.arguments = "NAME DISK",
+		.argument_min = 2,
+		.argument_max = 2,
+		.takes = { ARGUMENT_VOLUME_NAME, ARGUMENT_DISK },
+		.options = WITH(OPTION_EMPTY),
+		.group = GROUP_TARGETS,
+		.progress = PROGRESS_TIME,
+		.run = ctl_create_volume_run,
+		.summary = "create a target of a disk that is there, as AWS's clients do",
+		.text = "The disk becomes LUN 0 of a new target, as it is and as large as it is; "
+			"nothing is\n"
+			"erased. create-target makes one under a name of your own, and files that "
+			"do not\n"
+			"exist.\n",
+		.example = "create-volume myvolume /srv/disks/one.img --empty",
+		.done = "created; initiators find it at once.",
+	},
+	{
+		.name = "delete-volume",
+		.operation = AWS("DeleteVolume"),
+		.arguments = "VOLUME",
+		.argument_min = 1,
+		.argument_max = 1,
+		.takes = { ARGUMENT_VOLUME },
+		.group = GROUP_TARGETS,
+		.run = ctl_delete_volume_run,
+		.summary = "delete a LUN that was created live, by its volume's identifier",
+		.text = "With its last LUN the target goes too. The disk stays, and so do the "
+			"target's\n"
+			"credentials. Refused while initiators are logged in.\n",
+		.example = "delete-volume vol-0123456789abcdef0",
+		.done = "deleted; its disk stays.",
+	},
+	{
 		.name = "drain",
 		.operation = OWN("DrainTarget"),
 		.arguments = "TARGET",

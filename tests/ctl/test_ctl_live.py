@@ -131,6 +131,36 @@ def test_portals(tap, ctl, daemon):
     ctl.expect(REFUSED, "group", "add-portal", place, "0")
 
 
+def test_volumes(tap, ctl, daemon):
+    disk = os.path.join(daemon.directory, "volume")
+    with open(disk, "wb") as file:
+        file.truncate(4 * MIB)
+    ctl.expect(DONE, " (iqn.1997-05.com.amazon:made): created", "create-volume", "MADE", disk, "--empty")
+    ctl.expect(DONE, "created", "create-volume", "iqn.1997-05.com.amazon:made", disk)
+    code, out, _ = ctl("list-volumes")
+    rows = [line.split() for line in out.splitlines()]
+    found = [row for row in rows if row[-1] == disk]
+    tap.ok(code == DONE and len(rows) == 3 and rows[0][0] == "VOLUME" and len(found) == 1, "list-volumes", out)
+    volume = found[0][0]
+    tap.equal(found[0][1:], ["4.0", "MiB", "AVAILABLE", "0", "iqn.1997-05.com.amazon:made", disk], "shows it")
+    code, out, _ = ctl("--json", "list-volumes")
+    ids = [row["VolumeId"] for row in json.loads(out)["StorediSCSIVolumes"]]
+    tap.ok(code == DONE and len(ids) == 2 and volume in ids, "and with --json", out)
+    ctl.expect(REFUSED, "list-volumes", "create-volume", "other", disk)
+    ctl.expect(REFUSED, "disk_directories", "create-volume", "other", "/etc/hostname")
+    ctl.expect(REFUSED, "another name", "create-volume", "made", os.path.join(daemon.directory, "portcullis.conf"))
+    ctl.expect(REFUSED, "list-volumes", "delete-volume", "vol-00000000000000000")
+    ctl.expect(REFUSED, "configuration file", "delete-volume", [one for one in ids if one != volume][0])
+    ctl.expect(DONE, volume + ": deleted", "delete-volume", volume)
+    ctl.expect(REFUSED, "not found", "delete-volume", volume)
+    code, out, _ = ctl("--json", "create-volume", "made", disk)
+    reply = json.loads(out)
+    ctl.expect(DONE, volume + ": deleted", "delete-volume", reply["VolumeARN"])
+    for number in range(120):
+        daemon.control("CreateLun", {"TargetARN": daemon.arn(), "LunNumber": 100 + number, "Path": "memory:", "SizeInBytes": MIB})
+    tap.equal(len(ctl("list-volumes")[1].splitlines()), 122, "list-volumes turns pages")
+
+
 def test_mistakes(ctl):
     for words, part in ((("config",), "no such verb"), (("config", "shown"), "no such verb"),
                         (("resize-lun", MADE, "0"), "usage"), (("resize-lun", daemon_arn(ctl), "x", "8M"), "LUN"),
@@ -155,6 +185,7 @@ def main():
         ctl = Ctl(tap, daemon)
         test_targets(tap, ctl, daemon)
         test_portals(tap, ctl, daemon)
+        test_volumes(tap, ctl, daemon)
         test_mistakes(ctl)
         test_sessions(tap, ctl, daemon)
         test_configuration(tap, ctl, daemon)

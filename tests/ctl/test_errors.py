@@ -25,6 +25,11 @@ OWN = "Portcullis_20261122."
 NOT_ASKED = {"MissingAuthenticationToken", "IncompleteSignatureException", "UnrecognizedClientException",
              "InvalidSignatureException", "AccessDeniedException"}
 
+# What the verbs on volumes look up first.
+GATEWAY = {"StorageGateway_20130630.ListGateways": (200, {"Gateways": [{"GatewayARN": "arn:x"}]}),
+           "StorageGateway_20130630.DescribeGatewayInformation":
+               (200, {"GatewayNetworkInterfaces": [{"Ipv6Address": "2001:db8::1"}]})}
+
 # (error, verb and its words, what it says to do)
 ADVICE = (
     ("TargetNotFound", ("delete-chap", fake.IQN, fake.INITIATOR), "portcullisctl list-targets"),
@@ -35,9 +40,10 @@ ADVICE = (
     ("LunAlreadyAllocated", ("create-lun", fake.IQN, "0", "memory:", "--size", "1M"), "another number"),
     ("LunInvalid", ("resize-lun", fake.IQN, "9", "1G"), "--json list-targets"),
     ("VolumeInUse", ("delete-lun", fake.IQN, "1"), "--force"),
-    ("VolumeNotFound", ("delete-target", fake.IQN), "list-targets"),
-    ("DiskAlreadyAllocated", ("create-target", fake.OTHER, "/srv/a"), "another LUN"),
-    ("DiskDoesNotExist", ("create-target", fake.OTHER, "/srv/a"), "control.disk_directories"),
+    ("VolumeNotFound", ("delete-volume", "vol-1"), "portcullisctl list-volumes"),
+    ("VolumeInUse", ("delete-volume", "vol-1"), "portcullisctl list-volumes"),
+    ("DiskDoesNotExist", ("create-volume", "x", "/srv/x"), "control.disk_directories"),
+    ("DiskAlreadyAllocated", ("create-volume", "x", "/srv/x"), "portcullisctl list-volumes"),
     ("InvalidParameters", ("remove-portal", "127.0.0.1:3260"), "config reload"),
     ("GatewayNotFound", ("drain", fake.ARN + "iqn.x"), "another gateway"),
     ("InvalidGateway", ("drain", fake.ARN + "iqn.x"), "another gateway"),
@@ -76,6 +82,7 @@ def test_refusals(tap, bench):
         operations = re.findall(r"\.name = \"%s\",\s+\.operation = (AWS|OWN)\(\"(\w+)\"\)" % verb_of(words), VERBS)
         tap.equal(len(operations), 1, verb_of(words) + " is a verb")
         prefix = OWN if operations[0][0] == "OWN" else "StorageGateway_20130630."
+        bench.server.answers.update(GATEWAY)
         bench.server.answers[prefix + operations[0][1]] = (500 if code == "InternalError" else 400, reply)
         code_, out, err = bench.run(*words, stdin=FIRST.encode() + b"\n")
         tap.equal((code_, out), (REFUSED, ""), "%s of %s is exit 1" % (code, verb_of(words)))
