@@ -243,6 +243,22 @@ static void offer_initiators(const struct partial *partial, const char *target)
 	offer_sessions(partial, target, "InitiatorName", NULL);
 }
 
+/* The first page is as much as anybody can choose from. */
+static void offer_volumes(const struct partial *partial)
+{
+	json_t *body = look(partial, "StorageGateway_20130630.ListVolumes"), *row;
+	char size[PRINT_NUMBER_SIZE];
+	size_t index;
+
+	json_array_foreach(json_object_get(body, "VolumeInfos"), index, row)
+	{
+		print_bytes((uint64_t)json_integer_value(json_object_get(row, "VolumeSizeInBytes")),
+			size);
+		offer(partial, client_text(row, "VolumeId"), size);
+	}
+	json_decref(body);
+}
+
 static void offer_portals(const struct partial *partial)
 {
 	json_t *body = look(partial, "Portcullis_20261122.ListPortals"), *portal;
@@ -283,6 +299,7 @@ static void offer_argument(const struct partial *partial, const struct ctl_verb 
 		offer(partial, "on", "read-only");
 		offer(partial, "off", "writable");
 		break;
+	case ARGUMENT_DISK:
 	case ARGUMENT_FILE:
 		puts(FILES);
 		break;
@@ -294,10 +311,10 @@ static void offer_argument(const struct partial *partial, const struct ctl_verb 
 		if (verb->options & 1u << OPTION_FORCE)
 			offer_portals(partial);
 		break;
-	case ARGUMENT_PORTAL_GROUP:
-	case ARGUMENT_NAME:
-	case ARGUMENT_SIZE:
-	case ARGUMENT_KINDS:
+	case ARGUMENT_VOLUME:
+		offer_volumes(partial);
+		break;
+	default:
 		break; /* only their author knows */
 	}
 }

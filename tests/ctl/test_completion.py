@@ -72,6 +72,8 @@ def prepare(bench):
                                                  (fake.IQN, "iqn.$(reboot)", "00023d000009", 5))]
     portals = [{"Portal": name} for name in ("192.0.2.1:3260", "[2001:db8::1]:3260")]
     bench.server.answers["Portcullis_20261122.ListPortals"] = (200, {"Portals": portals})
+    volumes = [{"VolumeId": name, "VolumeSizeInBytes": 1 << 30} for name in ("vol-02", "vol-12")]
+    bench.server.answers["StorageGateway_20130630.ListVolumes"] = (200, {"VolumeInfos": volumes})
     bench.server.answers.update({fake.TARGETS: (200, {"Targets": rows}), fake.SESSIONS: (200, {"Sessions": sessions}),
                                  fake.ROTATIONS: (200, {"Rotations": [{"TargetName": fake.IQN, "InitiatorName":
                                                                        "iqn.rotating:host"}]})})
@@ -120,6 +122,7 @@ def test_values(tap, bench, shell):
         ("a time", ("rotate-chap", "--grace", "1"), ["1h", "12h", "1d"]),
         ("portals", ("remove-portal", "192."), ["192.0.2.1:3260"]),
         ("portals of IPv6", ("remove-portal", "[2001:db8::1"), ["[2001:db8::1]:3260"]),
+        ("volumes", ("delete-volume", "vol-1"), ["vol-12"]),
         ("no portal where one is added", ("add-portal", ""), []),
         ("nothing behind a flag's =", ("drain", "--json=x"), []),
         ("nothing for a size", ("resize-lun", fake.IQN, "0", ""), []),
