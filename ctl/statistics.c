@@ -70,6 +70,23 @@ static json_t *lun_row(const json_t *target, const json_t *lun)
 	return NULL;
 }
 
+/* A target's row with the outcomes that there were; NULL when out of memory. */
+static json_t *target_row(const json_t *target)
+{
+	json_t *logins = json_object(), *count;
+	const char *outcome;
+
+	json_object_foreach(json_object_get(target, "Logins"), outcome, count)
+	{
+		if (json_integer_value(count) > 0 && json_object_set(logins, outcome, count) != 0) {
+			json_decref(logins);
+			return NULL;
+		}
+	}
+	return json_pack("{s:O, s:O, s:o}", "TargetName", json_object_get(target, "TargetName"),
+		"Sessions", json_object_get(target, "Sessions"), "Logins", logins);
+}
+
 /* Without logins to what is no target when there were none. */
 static int add_target(json_t *targets, json_t *luns, json_t *target)
 {
@@ -78,7 +95,7 @@ static int add_target(json_t *targets, json_t *luns, json_t *target)
 
 	if (client_text(target, "TargetName")[0] ||
 		rates_sum(json_object_get(target, "Logins")) > 0) {
-		if (json_array_append(targets, target) != 0)
+		if (json_array_append_new(targets, target_row(target)) != 0)
 			return -1;
 	}
 	json_array_foreach(json_object_get(target, "Luns"), index, lun)

@@ -78,7 +78,7 @@ def lun(number, commands, nanoseconds, read=0, written=0, **more):
 
 
 def statistics(seconds, luns, sessions=1):
-    logins = {"accepted": 3, "not_authenticated": 1}
+    logins = {"accepted": 3, "not_authenticated": 1, "refused": 0}
     return {"Nanoseconds": int(seconds * SECOND),
             "Targets": [{"TargetName": fake.IQN, "TargetARN": fake.ARN + fake.IQN, "Sessions": sessions, "Logins": logins,
                          "Luns": luns},
