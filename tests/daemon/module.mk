@@ -87,3 +87,5 @@ tests_daemon_check_parts_CFLAGS = $(TEST_CFLAGS)
 tests_daemon_check_parts_LDADD = $(CONTROL_TEST_LIBS)
 dist_check_SCRIPTS += tests/daemon/test_busy_poll.py
 TESTS += tests/daemon/test_busy_poll.py
+dist_check_SCRIPTS += tests/daemon/test_placement.py
+TESTS += tests/daemon/test_placement.py
