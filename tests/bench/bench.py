@@ -1,121 +1,36 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`make bench`: what portcullis costs, beside a ceiling that stores nothing and Debian's tgtd.
 
-    make bench BENCH="--full --rounds 5 --write"
+    make bench BENCH="--rounds 5 --write"
+    make bench BENCH="--full"         # the whole matrix, in 25 minutes (bench_full.py)
+    make bench BENCH="--direct"       # past the page cache, beside fio (bench_direct.py); needs root
+    make bench BENCH="--busy-poll"    # with and without (bench_busy.py)
 
 All targets run at once, each idle but when it is its turn, on one core; the load generator has another. What is
 compared was measured within one round, in turn: a machine's mood moves all of them alike. CPU time is the target's
 process, from the kernel's own account in nanoseconds.
 """
 import argparse
-import json
 import os
 import signal
 import statistics
 import subprocess
-import sys
 import time
 
+import bench_busy
+import bench_direct
+import bench_full
 import bench_report
-import bench_targets
-from bench_targets import FILE, LOAD_CORE, MEMORY, OTHER, SECRET, USER, on_core, portcullis
-
-K = 1024
-
-
-class Case:
-    """One row: what the initiator does."""
-
-    def __init__(self, size, depth, sessions=1, writes=0, digests=False, fua=False):
-        self.size, self.depth, self.sessions, self.writes, self.digests = size, depth, sessions, writes, digests
-        self.fua = fua
-
-    def name(self):
-        kind = {0: "read", 100: "write"}.get(self.writes, "%d/%d" % (100 - self.writes, self.writes))
-        size = "%dM" % (self.size // K // K) if self.size >= K * K else "%dK" % (self.size // K)
-        sessions = "" if self.sessions == 1 else ", %d sessions" % self.sessions
-        return "%s %s QD%d%s%s%s" % (size, kind, self.depth, sessions, ", digests" if self.digests else "",
-                                     ", FUA" if self.fua else "")
-
-    def arguments(self):
-        words = ["-b", self.size, "-d", self.depth, "-s", self.sessions, "-w", self.writes]
-        return words + (["-g"] if self.digests else []) + (["-F"] if self.fua else [])
-
+from bench_load import K, Case, load, measure_cases, result, say, summary
+from bench_targets import FILE, MEMORY, OTHER, SECRET, USER, start_targets
 
 QUICK = [Case(4 * K, 1), Case(4 * K, 32), Case(4 * K, 32, writes=100), Case(4 * K, 32, writes=30),
          Case(4 * K, 32, digests=True), Case(4 * K, 32, writes=100, digests=True), Case(4 * K, 128),
          Case(4 * K, 32, writes=100, fua=True),
          Case(256 * K, 8), Case(256 * K, 8, writes=100), Case(256 * K, 8, digests=True),
          Case(4 * K, 8, sessions=16), Case(4 * K, 1, sessions=256), Case(4 * K, 1, sessions=2000)]
-FULL = [Case(size, depth, sessions, writes, digests)
-        for digests in (False, True) for writes in (0, 100, 30) for size in (4 * K, 16 * K, 256 * K, 1024 * K)
-        for sessions in (1, 16, 256, 2000) for depth in (1, 8, 32, 128)
-        if sessions * depth <= 4096 and sessions * depth * size <= 1 << 29]
-
-
-def load(target, name, lun, *words, seconds=None, **options):
-    """Starts the load generator against a unit."""
-    command = [portcullis.binary("tests/bench/load"), "-c", target.port, "-t", name, "-l", lun, "-P", target.pid]
-    command += ["-T", seconds] if seconds else []
-    return subprocess.Popen([str(word) for word in command + list(words)], stdout=subprocess.PIPE, text=True,
-                            preexec_fn=on_core(LOAD_CORE), **options)
-
-
-def result(process, patience=120):
-    """What a load generator found; None when it could not do what it was to do."""
-    try:
-        out = process.communicate(timeout=patience)[0]
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        return None
-    if process.returncode:
-        return None
-    return json.loads(out.splitlines()[-1])
-
-
-def spread(values):
-    """(median, half the way from the lowest to the highest)."""
-    return statistics.median(values), (max(values) - min(values)) / 2
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
-
 
 # --- commands ---
-
-def measure_cases(targets, cases, rounds, seconds):
-    """[{unit: [result of each round]} for each case]."""
-    found = []
-    for case in cases:
-        say("  " + case.name())
-        row = {}
-        for _ in range(rounds):
-            for target in targets:
-                target.warm()
-                for unit, (name, lun) in target.units.items():
-                    one = result(load(target, name, lun, *case.arguments(), seconds=seconds))
-                    if one:
-                        row.setdefault(unit, []).append(one)
-        found.append(row)
-    return found
-
-
-def summary(row):
-    """{unit: its medians, with the ratio to the ceiling of the same round}."""
-    out = {}
-    for unit, results in row.items():
-        cpu, cpu_spread = spread([one["cpu_us"] for one in results])
-        ratios = [one["cpu_us"] / low["cpu_us"] for one, low in zip(results, row["ceiling"])]
-        out[unit] = {"cpu": cpu, "spread": cpu_spread, "ratio": statistics.median(ratios),
-                     "rate": statistics.median(one["per_second"] for one in results),
-                     "p50": statistics.median(one["latency"]["p50"] for one in results),
-                     "p99": statistics.median(one["latency"]["p99"] for one in results),
-                     "p50_ratio": statistics.median(one["latency"]["p50"] / low["latency"]["p50"]
-                                                    for one, low in zip(results, row["ceiling"]))}
-    return out
-
 
 def measure_fairness(target, seconds):
     """15 sessions at QD1 beside one at QD128, and 16 at QD1: what the 15 see."""
@@ -215,19 +130,8 @@ def measure_plot(targets, rounds, seconds):
 
 # --- all of it ---
 
-def start_targets(chap=False):
-    targets = [] if chap else [bench_targets.Ceiling()]
-    targets.append(bench_targets.Portcullis(chap=chap))
-    try:
-        targets.append(bench_targets.Tgt(chap=chap))
-    except (FileNotFoundError, RuntimeError) as reason:
-        say("without tgt: %s" % reason)
-    return targets
-
-
 def run(options):
     report = {"rounds": options.rounds, "seconds": options.seconds}
-    cases = FULL if options.full else QUICK
     targets = start_targets()
     ours = [target for target in targets if target.name == "portcullis"][0]
     try:
@@ -235,8 +139,8 @@ def run(options):
         name, lun = ours.units["memory"]
         result(load(ours, name, lun, "-b", 256 * K, "-d", 8, "-w", 100, seconds=1))
         say("commands")
-        rows = measure_cases(targets, cases, options.rounds, options.seconds)
-        report["cases"] = [(case.name(), summary(row)) for case, row in zip(cases, rows)]
+        rows = measure_cases(targets, QUICK, options.rounds, options.seconds)
+        report["cases"] = [(case.name(), summary(row)) for case, row in zip(QUICK, rows)]
         say("system calls, fairness")
         report["syscalls"] = measure_syscalls(ours, 1)
         report["fairness"] = measure_fairness(ours, options.seconds)
@@ -261,19 +165,30 @@ def run(options):
     return report
 
 
+MODES = {"full": bench_full.run, "direct": bench_direct.run, "busy_poll": bench_busy.run}
+
+
 def main():
     parser = argparse.ArgumentParser(description="measures portcullis beside a ceiling and tgt")
-    parser.add_argument("--full", action="store_true", help="the whole matrix: hours")
+    parser.add_argument("--full", action="store_true", help="the whole matrix, into doc/performance-full.md")
+    parser.add_argument("--direct", action="store_true", help="a block device past the page cache, beside fio")
+    parser.add_argument("--busy-poll", action="store_true", help="latency with and without busy polling")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=0.5, help="of each measurement")
+    parser.add_argument("--minutes", type=float, default=25, help="that --full may take")
     parser.add_argument("--sessions", type=int, default=10000, help="idle ones, for memory and credential changes")
     parser.add_argument("--write", action="store_true", help="puts table and plot into doc/")
     options = parser.parse_args()
+    for mode, run_mode in MODES.items():
+        if getattr(options, mode):
+            run_mode(options)
+            return
     report = run(options)
     text = bench_report.render(report)
     print(text)
     if options.write:
-        bench_report.write(text, report.get("plot"))
+        bench_report.write(text, "measured")
+        bench_report.plot(report["plot"])
 
 
 main()

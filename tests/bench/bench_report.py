@@ -7,7 +7,6 @@ import subprocess
 import tempfile
 
 DOC = os.path.join(os.environ.get("top_srcdir", "."), "doc")
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 UNITS = ("ceiling", "memory", "file", "tgt")
 
 
@@ -38,7 +37,8 @@ def cpu_table(cases):
             elif unit == "ceiling":
                 cells.append("%.2f ± %.2f" % (one["cpu"], one["spread"]))
             else:
-                cells.append("%.2f ± %.2f (%.2f ×)" % (one["cpu"], one["spread"], one["ratio"]))
+                ratio = " (%.2f ×)" % one["ratio"] if one["ratio"] else ""
+                cells.append("%.2f ± %.2f%s" % (one["cpu"], one["spread"], ratio))
         rows.append([name] + cells)
     return ["CPU time of the target's process per command, µs: median ± half the spread, and ratio to the ceiling "
             "(median of the rounds' ratios).", ""] + table(
@@ -113,13 +113,13 @@ unset multiplot
 """
 
 
-def draw(plot, path):
+def draw(curves_of, path):
     with tempfile.TemporaryDirectory() as directory:
         curves = []
         for axis in ("depth", "sessions"):
             data = os.path.join(directory, axis)
             with open(data, "w", encoding="ascii") as out:
-                for x, rates in plot[axis]:
+                for x, rates in curves_of[axis]:
                     out.write(" ".join([str(x)] + [str(rates.get(unit, "?")) for unit in UNITS]) + "\n")
             names = ("ceiling", "portcullis, memory", "portcullis, file", "tgt, file")
             curves.append(", ".join('"%s" using 1:%d with linespoints lw 2 title "%s"' % (data, column + 2, name)
@@ -127,16 +127,19 @@ def draw(plot, path):
         subprocess.run(["gnuplot"], input=GNUPLOT % (path, *curves), text=True, check=True)
 
 
-def write(text, plot):
-    """Replaces what stands between the marks, and the plot; the words around are people's."""
+def write(text, mark):
+    """Replaces what stands between two marks of doc/performance.md; the words around are people's."""
+    begin, end = "<!-- %s: begin -->" % mark, "<!-- %s: end -->" % mark
     path = os.path.join(DOC, "performance.md")
     with open(path, encoding="utf-8") as page:
-        before, rest = page.read().split(BEGIN)
-    after = rest.split(END)[1]
+        before, rest = page.read().split(begin)
+    after = rest.split(end)[1]
     with open(path, "w", encoding="utf-8") as page:
-        page.write(before + BEGIN + "\n\n" + text + "\n" + END + after)
-    if plot:
-        try:
-            draw(plot, os.path.join(DOC, "performance.svg"))
-        except FileNotFoundError:
-            print("no gnuplot: the plot stays as it was")
+        page.write(before + begin + "\n\n" + text + "\n" + end + after)
+
+
+def plot(curves):
+    try:
+        draw(curves, os.path.join(DOC, "performance.svg"))
+    except FileNotFoundError:
+        print("no gnuplot: the plot stays as it was")

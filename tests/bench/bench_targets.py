@@ -14,7 +14,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import portcullis  # noqa: E402
 
-MEMORY, FILE, OTHER = ("iqn.2026-11.example.portcullis:" + name for name in ("memory", "file", "other"))
+MEMORY, FILE, OTHER, DIRECT = (
+    "iqn.2026-11.example.portcullis:" + name for name in ("memory", "file", "other", "direct"))
 USER, SECRET = "iqn.2026-11.example.portcullis:bench", "bench.secret"
 SPAN = 64  # MiB of each unit
 CORES = sorted(os.sched_getaffinity(0))
@@ -60,18 +61,26 @@ def warm(path):
 class Target:
     """name, pid, port once started; units: what is measured, {label: (target name, LUN)}."""
 
+    knows_digests = True
+
     def __init__(self, name):
         self.name = name
         self.process = None
         self.port = 0
         self.units = {}
-        self.directory = tempfile.mkdtemp(prefix="bench-", dir=os.environ.get("top_builddir", "."))
+        self.directory = tempfile.mkdtemp(prefix="bench-", dir=os.path.abspath(os.environ.get("top_builddir", ".")))
 
     @property
     def pid(self):
         return self.process.pid
 
-    def stop(self):
+    def is_alive(self):
+        return self.process is not None and self.process.poll() is None
+
+    def start(self):
+        raise NotImplementedError
+
+    def end(self):
         if self.process:
             self.process.terminate()
             try:
@@ -80,6 +89,13 @@ class Target:
                 self.process.kill()
                 self.process.wait()
             self.process = None
+
+    def restart(self):
+        self.end()
+        self.start()
+
+    def stop(self):
+        self.end()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def warm(self):
@@ -96,35 +112,53 @@ class Target:
 class Ceiling(Target):
     def __init__(self):
         super().__init__("ceiling")
+        self.units = {"ceiling": ("any", 0)}
+        self.start()
+
+    def start(self):
         self.process = subprocess.Popen([portcullis.binary("tests/bench/ceiling")], stdout=subprocess.PIPE, text=True,
                                         preexec_fn=on_core(TARGET_CORE))
         self.port = int(self.process.stdout.readline().rsplit(":", 1)[1])
-        self.units = {"ceiling": ("any", 0)}
 
 
 class Portcullis(Target):
-    """With one worker unless told otherwise: one core has room for no more."""
+    """With one worker: one core has room for no more. `device`: a block device that is a unit past the page cache,
+    beside the others. `extra`: more of the configuration. `also`: what else the process does before it runs."""
 
-    def __init__(self, workers=1, chap=False):
+    def __init__(self, chap=False, device=None, extra="", also=None):
         super().__init__("portcullis")
+        self.device, self.extra, self.also = device, extra, also
         make_file(os.path.join(self.directory, "unit"))
         self.socket = os.path.join(self.directory, "control.sock")
         self.log = os.path.join(self.directory, "log")
-        self.start(workers)
         self.units = {"memory": (MEMORY, 0), "file": (FILE, 0)}
+        if device:
+            self.units = {"direct": (DIRECT, 0)}
+        self.start()
         if chap:
             self.change(FILE)
 
-    def start(self, workers):
-        targets = [portcullis.target(name, luns=('path = "%s"; size = "%dM";' % (path, SPAN),))
+    def _configuration(self):
+        size = 'size = "%dM";' % SPAN
+        targets = [portcullis.target(name, luns=('path = "%s"; %s' % (path, size),))
                    for name, path in ((MEMORY, "memory:"), (FILE, "@DIR@/unit"), (OTHER, "memory:"))]
-        text = portcullis.config(targets).replace("@DIR@", self.directory)
+        if self.device:
+            targets.append(portcullis.target(DIRECT, luns=('path = "%s"; cache = "direct";' % self.device,)))
+        text = portcullis.config(targets, extra=self.extra).replace("@DIR@", self.directory)
+        return text.replace("workers = 2", "workers = 1")
+
+    def _prepare(self):
+        on_core(TARGET_CORE)()
+        if self.also:
+            self.also()
+
+    def start(self):
         path = os.path.join(self.directory, "conf")
         with open(path, "w", encoding="utf-8") as out:
-            out.write(text.replace("workers = 2", "workers = %d" % workers))
+            out.write(self._configuration())
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen([portcullis.binary(), "-c", path], stdout=log, stderr=log,
-                                            preexec_fn=on_core(TARGET_CORE))
+                                            preexec_fn=self._prepare)
         for _ in range(1000):
             with open(self.log, encoding="utf-8") as log:
                 found = re.search(r"listening on \S+:(\d+)", log.read())
@@ -132,7 +166,10 @@ class Portcullis(Target):
                 self.port = int(found.group(1))
                 return
             time.sleep(0.01)
-        raise RuntimeError("portcullisd did not start")
+        with open(self.log, encoding="utf-8") as log:
+            text = log.read()
+        self.end()
+        raise RuntimeError("portcullisd did not start: " + text)
 
     def change(self, name):
         """One successful change of the credential; seconds until the reply."""
@@ -151,21 +188,27 @@ class Portcullis(Target):
 class Tgt(Target):
     """Debian's tgtd, with what it takes in one segment raised to what the others take."""
 
+    knows_digests = False  # as it comes
+
     def __init__(self, chap=False):
         super().__init__("tgt")
         make_file(os.path.join(self.directory, "unit"))
-        self.port = free_port()
+        self.chap = chap
         self.number = str(10000 + os.getpid() % 20000)
         self.environment = dict(os.environ, TGT_IPC_SOCKET=os.path.join(self.directory, "socket"))
+        self.units = {"tgt": (FILE, 1)}
+        self.start()
+
+    def start(self):
+        self.port = free_port()
         self.process = subprocess.Popen(
             ["tgtd", "-f", "-C", self.number, "--iscsi", "portal=127.0.0.1:%d" % self.port], env=self.environment,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=on_core(TARGET_CORE))
         try:
-            self._set_up(chap)
+            self._set_up(self.chap)
         except BaseException:
-            self.stop()
+            self.end()
             raise
-        self.units = {"tgt": (FILE, 1)}
 
     def _admin(self, words, attempts=1):
         for left in range(attempts, 0, -1):
@@ -185,3 +228,19 @@ class Tgt(Target):
         if chap:
             self._admin("--op new --mode account --user %s --password %s" % (USER, SECRET))
             self._admin("--op bind --mode account --tid 1 --user " + USER)
+
+
+def start_targets(chap=False):
+    """All that can be started; tgt may be missing. None is left behind when ours fails."""
+    targets = []
+    for make in ([] if chap else [Ceiling]) + [lambda: Portcullis(chap=chap), lambda: Tgt(chap=chap)]:
+        try:
+            targets.append(make())
+        except (OSError, RuntimeError) as reason:
+            if targets and targets[-1].name == "portcullis":
+                print("without tgt: %s" % reason, file=sys.stderr)
+                continue
+            for target in targets:
+                target.stop()
+            raise
+    return targets

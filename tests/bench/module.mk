@@ -17,7 +17,9 @@ bench: portcullisd tests/bench/load $(EXTRA_PROGRAMS)
 	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' \
 		$(PYTHON3) $(top_srcdir)/tests/bench/bench.py $(BENCH)
 .PHONY: bench
-EXTRA_DIST += tests/bench/bench.py tests/bench/bench_targets.py tests/bench/bench_report.py
+EXTRA_DIST += tests/bench/bench.py tests/bench/bench_busy.py tests/bench/bench_direct.py \
+	tests/bench/bench_full.py tests/bench/bench_load.py tests/bench/bench_report.py \
+	tests/bench/bench_targets.py
 
 # What does not depend on the machine's mood is guarded by make check.
 check_PROGRAMS += tests/bench/guard_engine tests/bench/load
