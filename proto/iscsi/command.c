@@ -9,6 +9,11 @@
 #include <assert.h>
 #include <stdlib.h>
 
+/* Task attributes, section 11.3.1. */
+#define ATTRIBUTE_MASK          0x07
+#define ATTRIBUTE_ORDERED       2
+#define ATTRIBUTE_HEAD_OF_QUEUE 3
+
 #define SENSE_INVALID_OPERATION_CODE SCSI_SENSE(0x05, 0x20, 0x00)
 
 size_t iscsi_task_size(void)
@@ -32,6 +37,11 @@ struct iscsi_task *task_find(const struct iscsi_conn *conn, uint32_t itt)
 	return task;
 }
 
+static bool is_ordered(const struct iscsi_task *task)
+{
+	return (task->flags & ATTRIBUTE_MASK) == ATTRIBUTE_ORDERED;
+}
+
 static void task_link(struct iscsi_task *task)
 {
 	struct iscsi_conn *conn = task->conn;
@@ -47,6 +57,8 @@ static void task_link(struct iscsi_task *task)
 	conn->last_task = task;
 	if (task->immediate)
 		conn->immediates++;
+	if (is_ordered(task))
+		conn->ordered++;
 }
 
 /* Its tag is free for another command. */
@@ -71,6 +83,10 @@ void task_retire(struct iscsi_task *task)
 	*(task->younger ? &task->younger->older : &conn->last_task) = task->older;
 	if (task->immediate)
 		conn->immediates--;
+	if (is_ordered(task))
+		conn->ordered--;
+	if (task->state == TASK_BARRED)
+		conn->barred--;
 	if (task->credit)
 		sequence_return_credit(conn);
 	task->state = TASK_ANSWERED;
@@ -489,21 +505,71 @@ static bool has_buffer(struct iscsi_task *task)
 	return true;
 }
 
+/* Those who wait hold nothing of the budget, so those who run can always finish. false: the task has ended. */
+static bool give_room(struct iscsi_task *task, uint64_t now)
+{
+	if (task->charged == 0 ||
+		task_take_buffer(task, task->conn->parameters.first_burst_length, 0))
+		return true;
+	task_fail(task, ERROR_NO_BUFFER);
+	command_respond(task, now);
+	return false;
+}
+
 static void park(struct iscsi_task *task, uint64_t now)
 {
 	struct iscsi_conn *conn = task->conn;
 
-	if (task->state == TASK_PARKED)
+	if (task->state == TASK_PARKED || !give_room(task, now))
 		return;
-	/* Those who wait hold nothing of the budget, so those who run can always finish. */
-	if (task->charged > 0 && !task_take_buffer(task, conn->parameters.first_burst_length, 0)) {
-		task_fail(task, ERROR_NO_BUFFER);
-		command_respond(task, now);
-		return;
-	}
 	task->state = TASK_PARKED;
 	*conn->parked_last = task;
 	conn->parked_last = &task->parked_next;
+}
+
+static bool came_before(const struct iscsi_task *a, const struct iscsi_task *b)
+{
+	if (a->immediate || b->immediate)
+		return (int32_t)(a->serial - b->serial) < 0;
+	return serial_before(a->cmd_sn, b->cmd_sn);
+}
+
+/* Whether SAM-5 section 8.6 lets the task wait for another one of its logical unit, within this session. */
+static bool is_barred(const struct iscsi_task *task)
+{
+	const struct iscsi_conn *conn = task->conn;
+
+	if (conn->ordered == 0 || (task->flags & ATTRIBUTE_MASK) == ATTRIBUTE_HEAD_OF_QUEUE)
+		return false;
+	for (const struct iscsi_task *other = conn->first_task; other; other = other->younger)
+		if (other != task && (is_ordered(task) || is_ordered(other)) &&
+			other->scsi.lun == task->scsi.lun && came_before(other, task))
+			return true;
+	return false;
+}
+
+static void bar(struct iscsi_task *task, uint64_t now)
+{
+	if (task->state == TASK_BARRED || !give_room(task, now))
+		return;
+	task->state = TASK_BARRED;
+	task->conn->barred++;
+}
+
+void command_unbar(struct iscsi_conn *conn, uint64_t now)
+{
+	struct iscsi_task *task = conn->first_task;
+
+	while (conn->barred > 0 && task) {
+		if (task->state == TASK_BARRED && !is_barred(task)) {
+			conn->barred--;
+			task->state = TASK_GATHERING;
+			command_proceed(task, now);
+			task = conn->first_task; /* the list has changed */
+		} else {
+			task = task->younger;
+		}
+	}
 }
 
 void command_proceed(struct iscsi_task *task, uint64_t now)
@@ -512,6 +578,10 @@ void command_proceed(struct iscsi_task *task, uint64_t now)
 		dataout_await(task->conn, now);
 		if (!task->ended && !task->unsolicited)
 			dataout_solicit(task, now);
+		return;
+	}
+	if (!task->ended && is_barred(task)) {
+		bar(task, now);
 		return;
 	}
 	if (!task->ended && !has_buffer(task)) {

@@ -105,6 +105,8 @@ struct iscsi_conn {
 	uint32_t serial;     /* the last task's or function's number on this connection */
 	uint32_t executing;  /* tasks in the device server or the store */
 	uint32_t immediates; /* immediate commands without a response */
+	uint32_t ordered;    /* likewise commands that are ORDERED */
+	uint32_t barred;     /* tasks in TASK_BARRED */
 	uint32_t tmf_count;
 	uint32_t ping_tag;  /* the last ping's Target Transfer Tag */
 	size_t buffered;    /* bytes of buffers beyond the unsolicited data */

@@ -7,6 +7,7 @@
 #include "proto/iscsi/full.h"
 
 /* An R2T's Target Transfer Tag: the task's serial number, and which of its R2Ts it is. */
+#define R2T_NUMBER_BITS 14 /* a 4 MiB transfer has at most 2^13 sequences of 512 bytes */
 #define R2T_NUMBER_MASK ((1u << R2T_NUMBER_BITS) - 1)
 #define SERIAL_MASK     (UINT32_MAX >> R2T_NUMBER_BITS)
 #define RECENT_TASKS    1024u /* whose late data is dropped in silence */

@@ -241,6 +241,7 @@ static void tell_window(struct iscsi_conn *conn, uint64_t now)
 void full_settle(struct iscsi_conn *conn, uint64_t now)
 {
 	sequence_run(conn, now);
+	command_unbar(conn, now);
 	command_unpark(conn, now);
 	tmf_settle(conn, now);
 	tell_window(conn, now);
@@ -250,7 +251,8 @@ static bool is_incomplete(const struct iscsi_task *task)
 {
 	return task->state == TASK_RECEIVING || task->state == TASK_HELD ||
 	       task->state == TASK_GATHERING ||
-	       (task->state == TASK_PARKED && task->received < task->want);
+	       ((task->state == TASK_PARKED || task->state == TASK_BARRED) &&
+		       task->received < task->want);
 }
 
 void full_drop_incomplete(struct iscsi_conn *conn)

@@ -26,11 +26,10 @@
 #define BHS_RESIDUAL   44 /* SCSI Response, Data-In; R2T: Desired Data Transfer Length */
 #define BHS_REF_CMD_SN 32 /* Task Management Function Request */
 
-#define BUFFER_BUDGET   (16u << 20)  /* bytes of one connection's buffers beyond unsolicited data */
-#define IMMEDIATE_MAX   16u          /* immediate SCSI commands under way */
-#define HELD_BYTES_MAX  (256u << 10) /* data of PDUs, not commands, held for a lower CmdSN */
-#define SERIAL_START    0x15a5au     /* so that small guesses name no task */
-#define R2T_NUMBER_BITS 14           /* a 4 MiB transfer has at most 2^13 sequences of 512 bytes */
+#define BUFFER_BUDGET  (16u << 20)  /* bytes of one connection's buffers beyond unsolicited data */
+#define IMMEDIATE_MAX  16u          /* immediate SCSI commands under way */
+#define HELD_BYTES_MAX (256u << 10) /* data of PDUs, not commands, held for a lower CmdSN */
+#define SERIAL_START   0x15a5au     /* so that small guesses name no task */
 
 /* In iscsi_task.error, beside sense: no memory for the data. */
 #define ERROR_NO_BUFFER 1u
@@ -39,6 +38,7 @@ enum task_state {
 	TASK_RECEIVING, /* its PDU is still coming in */
 	TASK_HELD,      /* waits for a lower CmdSN */
 	TASK_GATHERING, /* waits for Data-Out */
+	TASK_BARRED,    /* waits for commands before it: it is ORDERED, or one of them is */
 	TASK_PARKED,    /* waits for buffer memory */
 	TASK_EXECUTING, /* with the device server */
 	TASK_ANSWERED,  /* its response is queued; it lives for its data */
@@ -154,6 +154,8 @@ void command_receive(
 void command_deliver(struct iscsi_task *task, uint64_t now);
 /* Goes as far as its data and buffer memory allow. */
 void command_proceed(struct iscsi_task *task, uint64_t now);
+/* Lets commands go on for which nothing is left to wait for. */
+void command_unbar(struct iscsi_conn *conn, uint64_t now);
 /* Lets parked commands go on as far as the budget reaches. */
 void command_unpark(struct iscsi_conn *conn, uint64_t now);
 

@@ -61,6 +61,7 @@ FULL_TESTS = tests/proto/iscsi/check_sequence \
 	tests/proto/iscsi/check_tmf \
 	tests/proto/iscsi/check_close \
 	tests/proto/iscsi/check_deadline \
+	tests/proto/iscsi/check_ordered \
 	tests/proto/iscsi/check_disk
 check_PROGRAMS += $(FULL_TESTS)
 TESTS += $(FULL_TESTS)
@@ -96,6 +97,9 @@ tests_proto_iscsi_check_close_LDADD = $(FULL_TEST_LIBS)
 tests_proto_iscsi_check_deadline_SOURCES = tests/proto/iscsi/check_deadline.c
 tests_proto_iscsi_check_deadline_CFLAGS = $(TEST_CFLAGS)
 tests_proto_iscsi_check_deadline_LDADD = $(FULL_TEST_LIBS)
+tests_proto_iscsi_check_ordered_SOURCES = tests/proto/iscsi/check_ordered.c
+tests_proto_iscsi_check_ordered_CFLAGS = $(TEST_CFLAGS)
+tests_proto_iscsi_check_ordered_LDADD = $(FULL_TEST_LIBS)
 tests_proto_iscsi_check_disk_SOURCES = tests/proto/iscsi/check_disk.c
 tests_proto_iscsi_check_disk_CFLAGS = $(TEST_CFLAGS)
 tests_proto_iscsi_check_disk_LDADD = libtranscript.a $(ENGINE_LIBS) $(CHECK_LIBS) $(ENGINE_SYSTEM_LIBS)
