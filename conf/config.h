@@ -130,8 +130,8 @@ int config_endpoint(const char *text, char address[CONFIG_ADDRESS_SIZE], uint16_
 
 /*
  * One difference of two values, as words for the log: key path, old, new. Targets are paired by
- * name and LUNs by number ("targets[iqn.2026-01.org.example:a].luns[3].size"), portals by their
- * place; what stands in one value only is "absent" in the other and "present" here.
+ * name and LUNs by number ("targets[iqn.2026-01.org.example:a].luns[3].size"), portals by address
+ * and port; what stands in one value only is "absent" in the other and "present" here.
  */
 typedef void config_difference(
 	void *context, const char *key, const char *before, const char *after);

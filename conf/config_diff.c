@@ -79,38 +79,55 @@ static void report(
 	comparison->count++;
 }
 
-static bool same_identity(const struct section *section, const void *a, const void *b)
+static bool same_value(const struct key *key, const void *a, const void *b)
 {
 	char a_text[TEXT_SIZE], b_text[TEXT_SIZE];
-	const struct key *key = section->identity;
 
 	return strcmp(value_text(key, a, a_text), value_text(key, b, b_text)) == 0;
 }
 
-/* The element of `list` that is the counterpart of `element`, the `index`th of the other; or NULL.
- */
-static const void *counterpart(const struct section *section, const void *element, size_t index,
-	const char *list, size_t count)
+static bool same_identity(const struct section *section, const void *a, const void *b)
 {
-	if (!section->identity)
-		return index < count ? list + index * section->size : NULL;
+	return same_value(section->identity, a, b) &&
+	       (!section->identity_too || same_value(section->identity_too, a, b));
+}
+
+/* Which of those with its identity the `index`th element of a list is. */
+static size_t rank(const struct section *section, const char *list, size_t index)
+{
+	size_t rank = 0;
+
+	/* Of a whole identity there is one, or the configuration had been refused. */
+	for (size_t i = 0; section->identity_too && i < index; i++)
+		rank += same_identity(
+			section, list + index * section->size, list + i * section->size);
+	return rank;
+}
+
+/* The element of `other` that is the counterpart of the `index`th of `list`; or NULL. */
+static const void *counterpart(const struct section *section, const char *list, size_t index,
+	const char *other, size_t count)
+{
+	size_t skip = rank(section, list, index);
+
 	for (size_t i = 0; i < count; i++)
-		if (same_identity(section, element, list + i * section->size))
-			return list + i * section->size;
+		if (same_identity(
+			    section, list + index * section->size, other + i * section->size) &&
+			skip-- == 0)
+			return other + i * section->size;
 	return NULL;
 }
 
-/* "targets[iqn...]", "luns[3]" or "portals[0]". */
-static void element_name(
-	const struct key *key, const void *element, size_t index, char name[PATH_SIZE])
+/* "targets[iqn...]", "luns[3]" or "portals[192.0.2.1:3260]". */
+static void element_name(const struct key *key, const void *element, char name[PATH_SIZE])
 {
-	char text[TEXT_SIZE];
+	char text[TEXT_SIZE], too[TEXT_SIZE] = "";
+	const struct section *section = key->section;
 
-	if (key->section->identity)
-		snprintf(name, PATH_SIZE, "%s[%.255s]", key->name,
-			value_text(key->section->identity, element, text));
-	else
-		snprintf(name, PATH_SIZE, "%s[%zu]", key->name, index);
+	if (section->identity_too)
+		snprintf(too, sizeof(too), ":%s", value_text(section->identity_too, element, text));
+	snprintf(name, PATH_SIZE, "%s[%.255s%.16s]", key->name,
+		value_text(section->identity, element, text), too);
 }
 
 static void compare_section(struct comparison *comparison, const struct section *section,
@@ -136,17 +153,16 @@ static void compare_lists(
 
 	for (size_t i = 0; i < old_count; i++) {
 		const char *element = old_list + i * section->size;
-		const void *other = counterpart(section, element, i, new_list, new_count);
-		element_name(key, element, i, name);
+		const void *other = counterpart(section, old_list, i, new_list, new_count);
+		element_name(key, element, name);
 		if (other)
 			compare_below(comparison, name, section, element, other);
 		else
 			report(comparison, name, "present", "absent");
 	}
 	for (size_t i = 0; i < new_count; i++) {
-		const char *element = new_list + i * section->size;
-		element_name(key, element, i, name);
-		if (!counterpart(section, element, i, old_list, old_count))
+		element_name(key, new_list + i * section->size, name);
+		if (!counterpart(section, new_list, i, old_list, old_count))
 			report(comparison, name, "absent", "present");
 	}
 }

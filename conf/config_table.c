@@ -115,6 +115,8 @@ const struct section config_portal_section = {
 	.size = sizeof(struct config_portal),
 	.keys = portal_keys,
 	.key_count = COUNT(portal_keys),
+	.identity = &portal_keys[0],
+	.identity_too = &portal_keys[1],
 	.line_offset = offsetof(struct config_portal, line),
 };
 const struct section config_target_section = {

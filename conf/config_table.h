@@ -46,8 +46,10 @@ struct section {
 	size_t size;
 	const struct key *keys;
 	size_t key_count;
-	const struct key *identity; /* pairs elements of two lists; NULL: by their place */
-	size_t line_offset;         /* of an int that takes the line; 0: none */
+	const struct key *
+		identity; /* pairs elements of two lists, the first of one with the first of the other */
+	const struct key *identity_too; /* likewise, with `identity`; NULL: that is enough */
+	size_t line_offset;             /* of an int that takes the line; 0: none */
 	size_t given_offset; /* of a uint32_t: bit n says that the nth key was given; 0: none */
 };
 

@@ -223,6 +223,18 @@ static struct portal *opening_portal(const struct opening *opening, struct porta
 	return portal;
 }
 
+/* With the line, if the file has it. */
+static void complain(const struct config *config, const struct config_portal *wanted, int reason,
+	char error[CONFIG_ERROR_SIZE])
+{
+	char where[300] = "";
+
+	if (wanted->line)
+		snprintf(where, sizeof(where), "%.270s:%d: ", config->file, wanted->line);
+	snprintf(error, CONFIG_ERROR_SIZE, "%scannot listen on portal %s port %u: %s", where,
+		wanted->address, wanted->port, strerror(reason));
+}
+
 struct portal_set *portal_set_open(struct portal_set *running, const struct config *config,
 	const struct config_portal *asked, char error[CONFIG_ERROR_SIZE])
 {
@@ -243,8 +255,7 @@ struct portal_set *portal_set_open(struct portal_set *running, const struct conf
 		bool must = !wanted->made_live || (asked && config_portal_same(asked, wanted));
 		struct portal *portal = opening_portal(&opening, opening.from[i], wanted, must);
 		if (!portal) {
-			snprintf(error, CONFIG_ERROR_SIZE, "cannot listen on portal %s port %u: %s",
-				wanted->address, wanted->port, strerror(errno));
+			complain(config, wanted, errno, error);
 			portal_set_unref(set);
 			return NULL;
 		}

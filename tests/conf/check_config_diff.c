@@ -41,9 +41,18 @@ static const struct {
 		"control.disk_directories: /a, /b -> /a, /b\n" },
 	{ "control = { disk_directories = [ \"/a\" ]; }; " ONE,
 		"control = { disk_directories = ( \"/a\" ); }; " ONE, 0, "" },
-	{ ONE, "portals = ( { port = 1; }, { address = \"::\"; } ); " ONE, 2,
-		"portals[0].port: 3260 -> 1\nportals[1]: absent -> present\n" },
-	{ "portals = ( { }, { port = 1; } ); " ONE, ONE, 1, "portals[1]: present -> absent\n" },
+	{ ONE, "portals = ( { port = 1; }, { address = \"::\"; } ); " ONE, 3,
+		"portals[0.0.0.0:3260]: present -> absent\n"
+		"portals[0.0.0.0:1]: absent -> present\nportals[:::3260]: absent -> present\n" },
+	{ "portals = ( { }, { port = 1; } ); " ONE, ONE, 1,
+		"portals[0.0.0.0:1]: present -> absent\n" },
+	{ "portals = ( { }, { port = 1; } ); " ONE,
+		"portals = ( { port = 1; group = 2; }, { } ); " ONE, 1,
+		"portals[0.0.0.0:1].group: 1 -> 2\n" },
+	/* Those that take any port are told apart by their order. */
+	{ "portals = ( { port = 0; }, { port = 0; } ); " ONE,
+		"portals = ( { port = 0; }, { port = 0; group = 2; }, { port = 0; } ); " ONE, 2,
+		"portals[0.0.0.0:0].group: 1 -> 2\nportals[0.0.0.0:0]: absent -> present\n" },
 	{ ONE, TWO, 1, "targets[" B "]: absent -> present\n" },
 	{ TWO, ONE, 1, "targets[" B "]: present -> absent\n" },
 	/* The order of targets and LUNs means nothing. */

@@ -193,7 +193,8 @@ def survive(daemon, tap, ask, second):
                   (before[second][:3] + (0,), (1, True, "file", 0), len(before)), "after %s and start it listens" % how)
         log_in(second).close()
     rows = ask("DiffConfiguration")[1]["Differences"]
-    tap.equal([row["Running"] for row in rows if row["Key"].startswith("portals[")], ["present"], "the difference is told")
+    tap.equal([(row["Key"], row["Running"]) for row in rows if row["Key"].startswith("portals[")],
+              [("portals[127.0.0.1:%d]" % second[1], "present")], "the difference is told")
     text = ask("ShowConfiguration")[1]["Configuration"]
     tap.ok("port = %d;" % second[1] in text, "and the running configuration", text)
     ask.done("nothing of it is lost in a reload", "ReloadConfiguration")
@@ -299,6 +300,7 @@ def reloads(tap):
             daemon.configure(configuration((*two, 1), ("0.0.0.0", one[1], 1), (*taken.getsockname(), 1)))
             ask.refused("InvalidParameters", "a portal that cannot be bound refuses the whole file", "ReloadConfiguration",
                         words="cannot listen on portal 127.0.0.1 port %d" % taken.getsockname()[1])
+            tap.ok("portcullis.conf:5: " in ask.message, "with its line", ask.message)
         tap.equal((ask.portals(), listens(two), log_in(one).read10(0, 1)[0]), (running, False, 0), "and all stays as it was")
         bad = portcullis.target("iqn.2026-11.test:bad", luns=('path = "@DIR@/no/where";',))
         daemon.configure(configuration((*two, 1), ("0.0.0.0", one[1], 1), target=portcullis.target() + ", " + bad))
