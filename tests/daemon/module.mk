@@ -65,7 +65,8 @@ tests_daemon_check_control_socket_LDADD = $(CONTROL_TEST_LIBS)
 
 # The registry's rules and the small parts.
 if HAVE_CHECK
-DAEMON_TESTS = tests/daemon/check_journal tests/daemon/check_metrics tests/daemon/check_target tests/daemon/check_parts
+DAEMON_TESTS = tests/daemon/check_journal tests/daemon/check_metrics tests/daemon/check_target tests/daemon/check_parts \
+	tests/daemon/check_portals
 check_PROGRAMS += $(DAEMON_TESTS)
 TESTS += $(DAEMON_TESTS)
 endif
@@ -81,6 +82,10 @@ tests_daemon_check_metrics_SOURCES = tests/daemon/check_metrics.c
 tests_daemon_check_metrics_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
 tests_daemon_check_metrics_CFLAGS = $(TEST_CFLAGS)
 tests_daemon_check_metrics_LDADD = $(CONTROL_TEST_LIBS)
+tests_daemon_check_portals_SOURCES = tests/daemon/check_portals.c
+tests_daemon_check_portals_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
+tests_daemon_check_portals_CFLAGS = $(TEST_CFLAGS)
+tests_daemon_check_portals_LDADD = $(CONTROL_TEST_LIBS)
 tests_daemon_check_parts_SOURCES = tests/daemon/check_parts.c
 tests_daemon_check_parts_CPPFLAGS = $(CONTROL_TEST_CPPFLAGS)
 tests_daemon_check_parts_CFLAGS = $(TEST_CFLAGS)
