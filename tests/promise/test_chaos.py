@@ -19,6 +19,7 @@ from common import HOST, SECRETS, TARGET, attempt, initiator, portcullis, sessio
 
 OPEN = "iqn.1997-05.com.amazon:open"
 GUEST = "iqn.1997-05.com.amazon:guest"
+MADE = "iqn.1997-05.com.amazon:made-"
 INITIATORS = 10
 NAMES = [HOST, HOST + "-2"]  # few, so that they meet
 ISIDS = [b"\x80chao" + bytes([number]) for number in range(3)]
@@ -45,6 +46,7 @@ class Chaos:
         self.daemon, self.seed, self.end = daemon, seed, time.monotonic() + seconds
         self.secret = SECRETS[0]
         self.updates, self.reloads, self.logins = 0, 0, 0
+        self.operations = {200: 0, 400: 0}
         self.failures = []
 
     def running(self):
@@ -89,6 +91,31 @@ class Chaos:
         order(self.daemon, luck.choice(ORDERS))
         time.sleep(luck.random())
 
+    def operate(self, luck):
+        """Live operations on targets of its own and on those of the file, reloads or not; 400 is an answer, 500 is none."""
+        made, arn = MADE + luck.choice("ab"), self.daemon.arn
+        operation, members = luck.choice([
+            ("CreateTarget", {"TargetName": made, "Path": "memory:", "SizeInBytes": 1 << 20}),
+            ("DeleteTarget", {"TargetARN": arn(made), "Force": luck.random() < 0.7}),
+            ("CreateLun", {"TargetARN": arn(luck.choice([made, OPEN])), "LunNumber": luck.randrange(1, 4), "Path": "memory:",
+                           "SizeInBytes": 1 << 20}),
+            ("DeleteLun", {"TargetARN": arn(luck.choice([made, OPEN])), "LunNumber": luck.randrange(1, 4)}),
+            ("ResizeLun", {"TargetARN": arn(OPEN), "LunNumber": 0, "SizeInBytes": luck.choice([8, 12, 16]) << 20}),
+            ("SetLunReadOnly", {"TargetARN": arn(luck.choice([made, OPEN])), "LunNumber": 0, "ReadOnly": luck.random() < 0.3}),
+            ("DrainTarget", {"TargetARN": arn(luck.choice([made, GUEST]))}),
+            ("ResumeTarget", {"TargetARN": arn(luck.choice([made, GUEST]))}),
+            ("CloseSession", {"TargetARN": arn(luck.choice([made, OPEN, TARGET])), "InitiatorName": luck.choice(NAMES)}),
+            ("RotateChapCredentials", {"TargetARN": arn(luck.choice([made, GUEST])), "InitiatorName": HOST + "-3",
+                                       "SecretToAuthenticateInitiator": luck.choice(SECRETS), "GraceSeconds": 1}),
+            ("UpdateChapCredentials", {"TargetARN": arn(made), "InitiatorName": HOST + "-3",
+                                       "SecretToAuthenticateInitiator": luck.choice(SECRETS)}),
+            ("DeleteChapCredentials", {"TargetARN": arn(made), "InitiatorName": HOST + "-3"})])
+        status, _, reply = self.daemon.control(operation, members)
+        if status not in (200, 400):
+            raise RuntimeError("%s %r: %d %r" % (operation, members, status, reply))
+        self.operations[status] += 1
+        time.sleep(luck.random() / 10)
+
     def look(self, luck):
         for operation in ("ListTargets", "ListSessions"):
             status, _, reply = self.daemon.control(operation, {})
@@ -100,7 +127,7 @@ class Chaos:
 
     def initiate(self, luck):
         try:
-            target = luck.choice([TARGET, TARGET, TARGET, OPEN, GUEST, None])
+            target = luck.choice([TARGET, TARGET, TARGET, OPEN, GUEST, MADE + "a", None])
             one = session(self.daemon, self.secret if target == TARGET else None, name=luck.choice(NAMES),
                           target=target, isid=luck.choice(ISIDS), discovery=target is None, timeout=3)
         except OSError:
@@ -216,7 +243,7 @@ def resident(daemon):
 
 
 def everything_at_once(chaos):
-    roles = [Chaos.change, Chaos.reload, Chaos.disk, Chaos.look] + [Chaos.initiate] * INITIATORS
+    roles = [Chaos.change, Chaos.reload, Chaos.disk, Chaos.look, Chaos.operate] + [Chaos.initiate] * INITIATORS
     threads = [chaos.thread(role, number) for number, role in enumerate(roles)]
     for thread in threads:
         thread.join(60)
@@ -243,12 +270,18 @@ def main():
         chaos = Chaos(daemon, seed, float(os.environ.get("PORTCULLIS_CHAOS_SECONDS", "15")))
         tap.ok(everything_at_once(chaos), "everybody came to an end")
         tap.equal(chaos.failures, [], "every change and every question was answered")
-        tap.ok(chaos.updates > 4 and chaos.reloads > 4 and chaos.logins > 20, "there was something to see",
-               "%d updates, %d reloads, %d logins" % (chaos.updates, chaos.reloads, chaos.logins))
-        print("# %d updates, %d reloads, %d logins" % (chaos.updates, chaos.reloads, chaos.logins))
+        seen = "%d updates, %d reloads, %d logins, %d operations done and %d refused" % (
+            chaos.updates, chaos.reloads, chaos.logins, chaos.operations[200], chaos.operations[400])
+        tap.ok(chaos.updates > 4 and chaos.reloads > 4 and chaos.logins > 20 and min(chaos.operations.values()) > 4,
+               "there was something to see", seen)
+        print("# " + seen)
         alive = tap.ok(daemon.process.poll() is None, "the daemon lives", daemon.log()[-4000:])
         if alive:
             # The shape of the beginning, so that what is open can be compared.
+            for letter in "ab":
+                daemon.control("DeleteTarget", {"TargetARN": daemon.arn(MADE + letter), "Force": True})
+            for number in range(1, 4):
+                daemon.control("DeleteLun", {"TargetARN": daemon.arn(OPEN), "LunNumber": number, "Force": True})
             daemon.configure(configuration(False, 512, 8))
             daemon.reload()
             tap.ok(initiator.wait_until(lambda: daemon.control("ListSessions", {})[2]["Sessions"] == [], 20),
