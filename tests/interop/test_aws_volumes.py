@@ -33,7 +33,7 @@ def run_json(command, *arguments):
 
 def asked(daemon, operation):
     """How many such requests have been answered well."""
-    return daemon.log().count("operation=%s%s outcome=done" % (portcullis.AWS_PREFIX, operation))
+    return len(daemon.events("audit", operation=portcullis.AWS_PREFIX + operation, result="done"))
 
 
 def check_gateway(tap, daemon, command):

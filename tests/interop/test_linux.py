@@ -7,7 +7,7 @@ what it has and is refused, and the disk comes back, whole, once the secret is r
 Asked for by PORTCULLIS_LINUX_TEST=1, because it takes the guest's packages from Debian's archive (once, into the build
 directory).
 
-[LNX-01 LNX-02 LNX-03 LNX-04 LNX-05 CRED-01 CRED-04 CRED-09 CRED-10 CRED-11 CRED-13 CRED-14 CRED-16]
+[LNX-01 LNX-02 LNX-03 LNX-04 LNX-05 LNX-07 ASY-03 OUT-06 CRED-01 CRED-04 CRED-09 CRED-10 CRED-11 CRED-13 CRED-14 CRED-16]
 """
 import hashlib
 import os
@@ -196,6 +196,28 @@ def while_writing(on):
     on.logout("at the end")
 
 
+def drained(on):
+    """The target is drained while the guest writes: iscsid logs out as it is asked to, is told to wait, and comes back."""
+    target = {"TargetARN": on.daemon.arn()}
+    on.login("before a drain")
+    on.does("another writer starts", "rm -f /run/stop /run/pass; writer %s %d & writer=$!" % (on.disk, OFFSET >> 16))
+    on.tap.ok(wait_until(lambda: written(on) >= 1), "the guest writes", on.linux.run("cat /run/writer.error")[1])
+    logouts = len(on.daemon.events("session-end", why="logout"))
+    status, _, reply = on.daemon.control("DrainTarget", target)
+    on.tap.equal((status, reply.get("SessionsClosed"), on.sessions()), (200, 1, []), "a drain")
+    on.tap.equal(len(on.daemon.events("session-end", why="logout")), logouts + 1, "ends with iscsid's logout")
+    on.does("which it was asked for", "cat /run/iscsid.log", "(?i)target requests logout")
+    on.tap.ok(wait_until(lambda: len(on.daemon.events("login-refused", initiator=HOST, status="0x0301")) >= 2),
+              "it knocks, is told to wait, and knocks again", on.iscsid(), on.daemon.log()[-2000:])
+    before = written(on)
+    on.daemon.control("ResumeTarget", target)
+    on.tap.ok(wait_until(lambda: written(on) > before + 1), "resumed, the writes go on", on.iscsid(),
+              on.linux.run("cat /run/writer.error")[1], on.linux.kernel()[-2000:])
+    on.does("and the writer ends well", "touch /run/stop; wait $writer")
+    on.holds("after a drain", (written(on) - 1) % 2)
+    on.logout("after a drain")
+
+
 def peace(on):
     """What kernel and iscsid said: connections that the target closed, refused logins, and nothing else."""
     bad = [line for line in on.linux.kernel().splitlines()
@@ -225,7 +247,7 @@ def main():
             portcullis.skip_all("no Linux for the guest: " + " ".join(str(problem).split()))
         with guest.Guest(files.kernel, initramfs, daemon.directory) as linux:
             on = Scenario(tap, daemon, linux)
-            for step in (attach, from_open_to_chap, from_one_way_to_mutual, while_writing, peace):
+            for step in (attach, from_open_to_chap, from_one_way_to_mutual, while_writing, drained, peace):
                 step(on)
             tap.equal(daemon.stop(), 0, "the daemon ends well")
     return tap.finish()

@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 
 from common import ENVIRONMENT, SECRETS, make_image, portcullis, run, sha256, url
@@ -185,6 +186,40 @@ def open_disk(daemon, tap):
         qemu.close()
 
 
+def drained(daemon, tap):
+    """The target is drained under QEMU's hands: it logs out as it is asked to, and goes on when the target is resumed. [ASY-03 OUT-06]"""
+    arn = {"TargetARN": daemon.arn()}
+    qemu = Qemu(qemu_url(daemon, SECRETS[0]), os.path.join(daemon.directory, "drained.log"))
+    try:
+        qemu.say("write -P 0x31 0 1M")
+        tap.ok(qemu.wait("wrote 1048576/1048576") and len(sessions_of(daemon, NAME)) == 1, "QEMU has the disk open", qemu.said())
+        logouts = len(daemon.events("session-end", initiator=NAME, why="logout"))
+        drain = threading.Thread(target=lambda: daemon.control("DrainTarget", arn))
+        drain.start()
+        # qemu-io hears the target while it is at something: so it is given something, one command after the other.
+        writes = 1
+        while drain.is_alive() and qemu.process.poll() is None:
+            if qemu.said().count("wrote") == writes:
+                qemu.say("write -P 0x32 0 1M")
+                writes += 1
+            drain.join(0.2)
+        if qemu.said().count("wrote") == writes:
+            qemu.say("write -P 0x32 0 1M")
+            writes += 1
+        tap.ok(len(daemon.events("session-end", initiator=NAME, why="logout")) == logouts + 1 and not sessions_of(daemon, NAME),
+               "it logs out when it is asked to", qemu.said(), daemon.log()[-2000:])
+        tap.ok(daemon.wait_event("login-refused", initiator=NAME, status="0x0301", timeout=60), "it comes back and is told to wait",
+               qemu.said(), daemon.log()[-2000:])
+        tap.ok(qemu.process.poll() is None, "which it does", qemu.said())
+        daemon.control("ResumeTarget", arn)
+        tap.ok(qemu.wait("wrote 1048576/1048576", writes), "when the target is resumed its write is done", qemu.said())
+        qemu.say("read -P 0x32 0 1M")
+        tap.ok(qemu.wait("read 1048576/1048576") and "verification failed" not in qemu.said(), "and reads back", qemu.said())
+    finally:
+        daemon.control("ResumeTarget", arn)
+        qemu.close()
+
+
 def is_patchwork(path, source, before):
     """Whether each block of `path` is the new one or what was there before."""
     with open(path, "rb") as found, open(source, "rb") as new, open(before, "rb") as old:
@@ -244,6 +279,7 @@ def main():
         holes(daemon, tap)
         refusals(daemon, tap)
         open_disk(daemon, tap)
+        drained(daemon, tap)
         half_an_image(daemon, tap)
         tap.equal(daemon.stop(), 0, "the daemon ends well")
     return tap.finish()
