@@ -36,6 +36,8 @@ def measure_fairness(target, seconds):
     """15 sessions at QD1 beside one at QD128, and 16 at QD1: what the 15 see."""
     alone = result(load(target, MEMORY, 0, "-s", 16, "-d", 1, seconds=seconds))
     beside = result(load(target, MEMORY, 0, "-s", 16, "-d", 1, "-D", 128, seconds=seconds))
+    if not alone or not beside:
+        return None
     return {"alone": alone["latency"], "beside": beside["rest"], "deep": beside["first"]}
 
 
@@ -93,6 +95,8 @@ def measure_memory(targets, count):
         after = target.resident()
         time.sleep(2)
         one = result(holder)
+        if not one:
+            continue
         found[target.name] = {"sessions": count, "each": (after - before) / count, "share": one["cpu_share"]}
     return found
 
@@ -109,10 +113,10 @@ def measure_change(target, counts):
         busy = load(target, OTHER, 0, "-d", 1, seconds=3)
         time.sleep(1)
         reply = target.change(FILE)
-        pause = result(busy)["pause_us"]
-        ended = result(holder)["ended"]
-        found[count] = {"reply_ms": reply * 1000, "pause_ms": pause / 1000, "quiet_ms": quiet["pause_us"] / 1000,
-                        "ended": ended}
+        during, held = result(busy), result(holder)
+        if quiet and during and held:
+            found[count] = {"reply_ms": reply * 1000, "pause_ms": during["pause_us"] / 1000,
+                            "quiet_ms": quiet["pause_us"] / 1000, "ended": held["ended"]}
     return found
 
 
