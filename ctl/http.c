@@ -102,9 +102,11 @@ static void explain(CURL *curl, CURLcode code, const char *socket, const struct 
 	char error[HTTP_ERROR_SIZE])
 {
 	static const struct {
-		int number;
+		int number; /* 0: libcurl knows none, as of a queue that is full */
 		const char *text;
 	} reasons[] = {
+		{ 0, "no connection was taken; portcullisd has no room for another client just now "
+		     "(try again; journalctl -u portcullisd)" },
 		{ ENOENT, "there is no such socket; is portcullisd running? (systemctl status "
 			  "portcullisd; --socket names another one)" },
 		{ ECONNREFUSED,
@@ -119,6 +121,9 @@ static void explain(CURL *curl, CURLcode code, const char *socket, const struct 
 			"%s: no answer within %ld s; the daemon goes on with what it was asked for "
 			"(--timeout waits longer; portcullisctl list-sessions shows who is left)",
 			socket, wait->timeout_ms / 1000);
+	} else if (code == CURLE_COULDNT_RESOLVE_HOST) {
+		snprintf(error, HTTP_ERROR_SIZE,
+			"%s: no socket has so long a name; --socket names another one", socket);
 	} else if (code != CURLE_COULDNT_CONNECT) {
 		snprintf(error, HTTP_ERROR_SIZE,
 			"%s: no answer: %s; it is not known what was done (journalctl -u "
@@ -128,7 +133,7 @@ static void explain(CURL *curl, CURLcode code, const char *socket, const struct 
 		explain_permission(socket, error);
 	} else {
 		snprintf(error, HTTP_ERROR_SIZE, "%s: %s; is portcullisd running?", socket,
-			number ? strerror((int)number) : curl_easy_strerror(code));
+			strerror((int)number));
 		for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
 			if (reasons[i].number == number)
 				snprintf(error, HTTP_ERROR_SIZE, "%s: %s", socket, reasons[i].text);

@@ -159,6 +159,15 @@ def test_way(tap, bench):
     bench.server.answers[fake.TARGETS] = None
     code, _, err = bench.run("list-targets")
     tap.ok(code == UNREACHABLE and "not known what was done" in err, "it ends without an answer", code, err)
+    left.listen(0)
+    with socket.socket(socket.AF_UNIX) as one, socket.socket(socket.AF_UNIX) as two:
+        one.connect(nobody)
+        two.setblocking(False)
+        tap.ok(two.connect_ex(nobody) != 0, "a queue is full")
+        code, _, err = bench.run("list-targets", socket=nobody)
+        tap.ok(code == UNREACHABLE and "try again" in err, "there is no room", code, err)
+    code, _, err = bench.run("list-targets", socket="/" + "x" * 200)
+    tap.ok(code == UNREACHABLE and "so long a name" in err, "a name that is too long", code, err)
     left.close()
     os.unlink(nobody)
     test_permission(tap, bench)
