@@ -94,3 +94,5 @@ dist_check_SCRIPTS += tests/daemon/test_busy_poll.py
 TESTS += tests/daemon/test_busy_poll.py
 dist_check_SCRIPTS += tests/daemon/test_placement.py
 TESTS += tests/daemon/test_placement.py
+dist_check_SCRIPTS += tests/daemon/test_direct.py
+TESTS += tests/daemon/test_direct.py
