@@ -55,7 +55,7 @@ def strangers(daemon, tap):
         for _ in range(1100):
             one = socket.create_connection(daemon.portals[0])
             flood.append(one)
-        tap.ok(daemon.wait_log("refused, too many connections have not logged in yet"), "a flood of strangers is bounded")
+        tap.ok(daemon.wait_event("connection-refused", why="too many connections have not logged in yet"), "a flood of strangers is bounded")
         tap.equal(present.write10(0, b"x" * 512)[0], 0, "a session that is there goes on")
         for one in flood:
             one.close()
