@@ -144,6 +144,7 @@ def volumes(one, no_volume):
     with log_in(one.daemon, "iqn.1997-05.com.amazon:new"):
         found = one.ask(AWS + "DeleteVolume", {"VolumeARN": volume["VolumeARN"]})
         one.tap.equal(found, (400, "VolumeInUse"), "DeleteVolume: VolumeInUse")
+    one.daemon.wait_idle("iqn.1997-05.com.amazon:new")
     one.carry_out(AWS + "DeleteVolume", {"VolumeARN": volume["VolumeARN"]}, "VolumeARN", no_volume, True)
 
 
@@ -174,6 +175,7 @@ def targets(one):
     one.carry_out(OWN + "CloseSession", {"TargetARN": target, "InitiatorName": HOST}, "TargetARN InitiatorName SessionsClosed",
                   TARGET_ERRORS + (("InitiatorNotFound", {"InitiatorName": OTHER}), ("InitiatorNotFound", {"TSIH": 65535})))
     session.close()
+    one.daemon.wait_idle(MADE)
     one.carry_out(OWN + "DeleteLun", {"TargetARN": target, "LunNumber": 2}, "TargetName TargetARN",
                   LUN_ERRORS + (("InvalidParameters", {"TargetARN": arn(NAMED), "LunNumber": 0}),), True)
     one.carry_out(OWN + "DeleteTarget", {"TargetARN": target}, "TargetName TargetARN",

@@ -170,6 +170,7 @@ def delete(world, arn):
     world.refused("VolumeInUse", "an initiator is logged in", world.ask("DeleteVolume", VolumeARN=arn))
     tap.equal((session.read10(1, 1)[0], world.attempt("one")), (0, 0), "which goes on, and others log in")
     session.close()
+    daemon.wait_idle(PREFIX + "one")
     tap.equal(world.done("without sessions it is deleted", world.ask("DeleteVolume", VolumeARN=arn)), {"VolumeARN": arn},
               "the reply names it")
     tap.equal((world.attempt("one"), arn in volumes(world)), (0x0203, False), "its target is gone with it")

@@ -111,6 +111,7 @@ def check_life(tap, daemon, command):
         tap.equal(session.write10(3, b"d" * 512)[0], 0, "it is served")
         test_aws.refused(tap, command.run("delete-volume", "--volume-arn", made["VolumeARN"]), ERROR, "DeleteVolume",
                          "logged in", "delete-volume under a session is refused")
+    daemon.wait_idle(PREFIX + "new")
     test_aws.printed(tap, command.run("delete-volume", "--volume-arn", made["VolumeARN"]), {"VolumeARN": made["VolumeARN"]},
                      "delete-volume prints its ARN")
     tap.equal(initiator.attempt(*daemon.portals[0], target=PREFIX + "new", name=HOST), 0x0203, "and it is gone")

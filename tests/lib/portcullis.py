@@ -167,6 +167,14 @@ class Daemon:
             raise RuntimeError("update refused: %d %r" % (status, reply))
         return reply
 
+    def wait_idle(self, name=IQN, timeout=10):
+        """Waits until nobody is logged in to a target: a connection that was closed is noticed a moment later."""
+        deadline = time.monotonic() + timeout
+        while self.control("ListSessions", {"TargetARN": self.arn(name)})[2]["Sessions"]:
+            if time.monotonic() > deadline:
+                raise RuntimeError("sessions are left on " + name)
+            time.sleep(0.01)
+
     def log(self, since_start=False):
         """What it has logged, over all its starts or since the last one."""
         if not os.path.exists(self.log_file):
