@@ -374,6 +374,25 @@ def storm(tap):
         tap.equal(daemon.stop(), 0, "and the daemon ends in order")
 
 
+def promise(tap):
+    """A portal that is gone shelters nobody: a credential change closes who came by it. [K3]"""
+    with portcullis.Daemon(portcullis.config()) as daemon:
+        ask = Asker(daemon, tap)
+        place = ("127.0.0.1", free_port())
+        ask.done("a portal is added", "AddPortal", place)
+        session = log_in(place)
+        begun = initiator.Session(*place, target=portcullis.IQN, name=HOST + "-begun")
+        steps = begun.login_steps()
+        while next(steps) != "operational":
+            pass
+        ask.done("and removed", "RemovePortal", place)
+        daemon.update("secret-000000", initiator=HOST)
+        pdus, reset = session.rest()
+        tap.equal((pdus[-1].opcode, reset, begun.rest()), (initiator.ASYNC, False, ([], False)),
+                  "a credential change closes who came by it, logins too")
+        tap.equal(ask("ListSessions")[1]["Sessions"], [], "nobody is left")
+
+
 def main():
     portcullis.require()
     tap = portcullis.Tap()
@@ -394,6 +413,7 @@ def main():
         down(daemon, tap, ask)
     reloads(tap)
     many(tap)
+    promise(tap)
     storm(tap)
     return tap.finish()
 
