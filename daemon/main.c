@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "conf/config.h"
-#include "daemon/journal.h"
+#include "daemon/core/journal.h"
 #include "daemon/server.h"
 
 #include <event2/event.h>

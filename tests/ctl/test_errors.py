@@ -64,7 +64,7 @@ ADVICE = (
 
 def errors_of_the_daemon():
     """{name} as clients tell errors apart: the errorCode, or else the type."""
-    with open(os.path.join(TOP, "daemon", "api.c"), encoding="utf-8") as file:
+    with open(os.path.join(TOP, "daemon", "api", "api.c"), encoding="utf-8") as file:
         table = re.search(r"errors\[\] = \{(.*?)\n\};", file.read(), re.S).group(1)
     rows = re.findall(r'\{ \d+, "(\w+)", (?:NULL|"(\w+)"),', table)
     return {code or kind for kind, code in rows}

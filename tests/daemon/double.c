@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The doubles behind daemon/gate.h, daemon/target.h and daemon/sessions.h. */
+/* The doubles behind daemon/core/gate.h, daemon/core/target.h and daemon/core/sessions.h. */
 #include "tests/daemon/double.h"
 
 #include "base/log.h"
 #include "base/secret.h"
-#include "daemon/closing.h"
-#include "daemon/live.h"
-#include "daemon/address.h"
-#include "daemon/portals.h"
+#include "daemon/core/closing.h"
+#include "daemon/core/live.h"
+#include "daemon/core/address.h"
+#include "daemon/core/portals.h"
 
 #include <check.h>
 #include <errno.h>

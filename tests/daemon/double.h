@@ -7,12 +7,12 @@
 #ifndef PORTCULLIS_TESTS_DAEMON_DOUBLE_H
 #define PORTCULLIS_TESTS_DAEMON_DOUBLE_H
 
-#include "daemon/api.h"
-#include "daemon/gate.h"
-#include "daemon/live.h"
-#include "daemon/sessions.h"
-#include "daemon/registry.h"
-#include "daemon/target.h"
+#include "daemon/api/api.h"
+#include "daemon/core/gate.h"
+#include "daemon/core/live.h"
+#include "daemon/core/sessions.h"
+#include "daemon/core/registry.h"
+#include "daemon/core/target.h"
 
 #define GATEWAY_ARN "arn:aws:storagegateway:us-east-1:111122223333:gateway/sgw-12A3456B"
 #define ARN_PREFIX  GATEWAY_ARN "/target/"

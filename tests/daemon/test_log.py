@@ -191,10 +191,11 @@ def manual(tap):
     told = re.findall(r"^\.It Li ([-a-z , ]+)$", text[text.index(".Sh DIAGNOSTICS"):], re.M)
     made = set()
     for folder in ("base", "conf", "daemon"):
-        for name in os.listdir(os.path.join(root, folder)):
-            if name.endswith(".c"):
-                with open(os.path.join(root, folder, name), encoding="utf-8") as file:
-                    made |= set(re.findall(r'(?:LOG_WHAT\(|log_trouble\(connection, )"([-a-z]+)"', file.read()))
+        for where, _, names in os.walk(os.path.join(root, folder)):
+            for name in names:
+                if name.endswith(".c"):
+                    with open(os.path.join(where, name), encoding="utf-8") as file:
+                        made |= set(re.findall(r'(?:LOG_WHAT\(|log_trouble\(connection, )"([-a-z]+)"', file.read()))
     tap.equal(sorted(made), sorted(" , ".join(told).split(" , ")), "the manual page tells of each event, and of no other")
 
 

@@ -234,7 +234,7 @@ class Prober:
 def served():
     """The names in the daemon's own table."""
     top = os.environ.get("top_srcdir") or os.path.join(HERE, "..", "..")
-    with open(os.path.join(top, "daemon", "api.c"), encoding="utf-8") as file:
+    with open(os.path.join(top, "daemon", "api", "api.c"), encoding="utf-8") as file:
         return set(re.findall(r'"((?:StorageGateway|Portcullis)_\d+\.\w+)"', file.read()))
 
 

@@ -2,7 +2,7 @@
 /* The endpoint and the clients behind wire.h. */
 #include "tests/daemon/wire.h"
 
-#include "daemon/clock.h"
+#include "daemon/core/clock.h"
 
 #include <check.h>
 #include <errno.h>

@@ -7,7 +7,7 @@
 #ifndef PORTCULLIS_TESTS_DAEMON_WIRE_H
 #define PORTCULLIS_TESTS_DAEMON_WIRE_H
 
-#include "daemon/control.h"
+#include "daemon/control/control.h"
 #include "tests/daemon/double.h"
 
 #include <jansson.h>

@@ -89,7 +89,7 @@ def test_daemon(tap):
         tap.ok(re.search(r"^\.It %s\b" % word, page, re.M), "portcullisd(8) has " + word)
     for word in ("SIGHUP", "SIGTERM", "SIGINT", "/var/lib/portcullis", "control.sock", "0x0301"):
         tap.ok(word in page, "portcullisd(8) speaks of " + word)
-    operations = set(re.findall(r"[A-Z]\w+_20\d{6}\.\w+", read("daemon", "api.c")))
+    operations = set(re.findall(r"[A-Z]\w+_20\d{6}\.\w+", read("daemon", "api", "api.c")))
     tap.equal(set(re.findall(r"^\.It Em (\S+)", page, re.M)), operations, "and has every operation")
 
 

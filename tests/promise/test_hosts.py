@@ -12,7 +12,7 @@ import time
 
 from common import HOST, OTHER, SECRETS, attempt, initiator, portcullis, session, sessions_of, two_targets
 
-STRANGERS = 1024  # of one address: daemon/limits.h
+STRANGERS = 1024  # of one address: daemon/core/limits.h
 
 
 class Host(threading.Thread):

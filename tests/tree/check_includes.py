@@ -10,6 +10,8 @@ import subprocess
 
 import tree
 
+BELOW_DAEMON = ["base/", "auth/", "store/", "conf/", "proto/"]
+DAEMON = {"daemon", "daemon/core", "daemon/api", "daemon/control"}
 # Project headers by folder: a folder's name ends in "/", a single header does not.
 OWN = {
     "base": ["base/"],
@@ -18,7 +20,10 @@ OWN = {
     "conf": ["base/", "auth/", "store/store.h", "conf/"],
     "proto/scsi": ["base/", "store/store.h", "proto/scsi/"],
     "proto/iscsi": ["base/", "auth/", "store/store.h", "proto/scsi/", "proto/iscsi/"],
-    "daemon": ["base/", "auth/", "store/", "conf/", "proto/", "daemon/"],
+    "daemon/core": BELOW_DAEMON + ["daemon/core/"],
+    "daemon/api": BELOW_DAEMON + ["daemon/core/", "daemon/api/"],
+    "daemon/control": BELOW_DAEMON + ["daemon/core/", "daemon/api/", "daemon/control/"],
+    "daemon": BELOW_DAEMON + ["daemon/"],
     "ctl": ["base/", "conf/", "ctl/"],
 }
 
@@ -39,18 +44,18 @@ NETWORK = {"ifaddrs.h", "net/if.h", "netdb.h", "netinet/tcp.h", "sys/epoll.h", "
 LIBRARIES = [
     (lambda h: h in PURE, set(tree.FOLDERS)),
     (lambda h: h in ("uthash.h", "utlist.h", "utarray.h"), set(tree.FOLDERS)),
-    (lambda h: h in SYSTEM, {"base", "auth", "store", "conf", "daemon", "ctl"}),
-    (lambda h: h.startswith("linux/"), {"store", "daemon"}),
-    (lambda h: h in NETWORK, {"daemon", "ctl"}),
-    (lambda h: h == "sys/un.h", {"conf", "daemon", "ctl"}),
-    (lambda h: h in ("poll.h", "sys/eventfd.h"), {"store", "daemon", "ctl"}),
-    (lambda h: h == "pthread.h", {"base", "auth", "store", "proto/scsi", "daemon"}),
+    (lambda h: h in SYSTEM, DAEMON | {"base", "auth", "store", "conf", "ctl"}),
+    (lambda h: h.startswith("linux/"), DAEMON | {"store"}),
+    (lambda h: h in NETWORK, DAEMON | {"ctl"}),
+    (lambda h: h == "sys/un.h", DAEMON | {"conf", "ctl"}),
+    (lambda h: h in ("poll.h", "sys/eventfd.h"), DAEMON | {"store", "ctl"}),
+    (lambda h: h == "pthread.h", DAEMON | {"base", "auth", "store", "proto/scsi"}),
     (lambda h: h.startswith("sanitizer/"), {"base"}),
-    (lambda h: h.startswith("openssl/"), {"auth", "daemon"}),
-    (lambda h: h.startswith(("event2/", "event.h", "evhttp.h")), {"daemon"}),
-    (lambda h: h.startswith("systemd/"), {"daemon"}),
+    (lambda h: h.startswith("openssl/"), DAEMON - {"daemon/api"} | {"auth"}),
+    (lambda h: h.startswith(("event2/", "event.h", "evhttp.h")), DAEMON),
+    (lambda h: h.startswith("systemd/"), {"daemon/core"}),
     (lambda h: h.startswith("curl/"), {"ctl"}),
-    (lambda h: h == "jansson.h", {"conf", "daemon", "ctl"}),
+    (lambda h: h == "jansson.h", DAEMON - {"daemon/core"} | {"conf", "ctl"}),
     (lambda h: h == "libconfig.h", {"conf"}),
     (lambda h: h.startswith("liburing"), {"store"}),
     (lambda h: h.startswith(("isa-l", "crc.h")), {"proto/iscsi"}),

@@ -8,8 +8,9 @@ import sys
 TOP = os.environ.get("top_srcdir") or os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 BUILD = os.environ.get("top_builddir") or os.getcwd()
-# proto's two floors have rules of their own, so each is a folder here.
-FOLDERS = ["base", "auth", "store", "conf", "proto/scsi", "proto/iscsi", "daemon", "ctl"]
+# The floors of proto and of daemon have rules of their own, so each is a folder here.
+FOLDERS = ["base", "auth", "store", "conf", "proto/scsi", "proto/iscsi", "daemon/core", "daemon/api",
+           "daemon/control", "daemon", "ctl"]
 EVERYTHING = FOLDERS + ["tests"]
 
 
@@ -41,9 +42,11 @@ class Tap:
 
 
 def files(folder, *endings):
-    """Paths below `folder`, relative to the top, sorted."""
+    """Paths below `folder` but not below another of the folders, relative to the top, sorted."""
     found = []
-    for where, _, names in os.walk(os.path.join(TOP, folder)):
+    for where, below, names in os.walk(os.path.join(TOP, folder)):
+        below[:] = [name for name in below
+                    if os.path.relpath(os.path.join(where, name), TOP) not in FOLDERS]
         found += [os.path.relpath(os.path.join(where, name), TOP) for name in names
                   if name.endswith(endings)]
     return sorted(found)

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Each target's change is a job in its own queue, so it takes turns with credential changes. New
+ * targets come first: they alone can fail for a reason that lies outside, and then nothing else has
+ * been touched.
+ */
+#include "daemon/core/apply.h"
+
+#include "base/log.h"
+#include "daemon/core/closing.h"
+#include "daemon/core/registry.h"
+#include "daemon/core/worker.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define IDLE_POLL_US 20000 /* how often a target is looked at whose last commands are awaited */
+
+struct apply {
+	struct apply_config config;
+	struct apply_result result;
+	struct relisten relisten;
+	unsigned pending; /* targets, portals, and the whole */
+};
+
+enum retarget_kind { RETARGET_CHANGE, RETARGET_REMOVE };
+
+/* One target on its way to what is wanted. */
+struct retarget {
+	struct job job; /* first */
+	enum retarget_kind kind;
+	struct apply *apply;
+	struct target *target;
+	const struct config_target *wanted; /* NULL: to be gone */
+	struct closure closure;
+	struct event *idle_poll;
+	void (*then)(struct retarget *retarget); /* when no connection is left */
+};
+
+static void apply_settle(struct apply *apply)
+{
+	if (--apply->pending)
+		return;
+	apply->config.done(apply->config.context, &apply->result);
+	free(apply);
+}
+
+static void retarget_end(struct retarget *retarget)
+{
+	struct apply *apply = retarget->apply;
+
+	jobs_end(&retarget->job);
+	if (retarget->idle_poll)
+		event_free(retarget->idle_poll);
+	if (retarget->kind == RETARGET_REMOVE)
+		registry_discard(retarget->target);
+	free(retarget);
+	apply_settle(apply);
+}
+
+static void retarget_fail(struct retarget *retarget, const char *why)
+{
+	log_error(LOG_WHAT("target-not-changed"), LOG_TEXT("target", retarget->target->name),
+		LOG_TEXT("why", why));
+	if (retarget->apply->result.failed++ == 0)
+		snprintf(retarget->apply->result.why, CONFIG_ERROR_SIZE, "%s", why);
+}
+
+/* --- closing all that are logged in, and waiting for the store --- */
+
+static void idle_look(evutil_socket_t fd, short what, void *context)
+{
+	struct retarget *retarget = context;
+	const struct timeval again = { .tv_sec = 0, .tv_usec = IDLE_POLL_US };
+	(void)fd, (void)what;
+
+	if (target_is_idle(retarget->target))
+		retarget->then(retarget);
+	else
+		event_add(retarget->idle_poll, &again);
+}
+
+static void retarget_closed(struct closure *closure)
+{
+	struct retarget *retarget = closure->context;
+
+	log_info(LOG_WHAT("sessions-closed"), LOG_TEXT("target", retarget->target->name),
+		LOG_NUMBER("sessions_closed", atomic_load(&closure->sessions)));
+	idle_look(-1, 0, retarget);
+}
+
+static void retarget_empty(struct retarget *retarget, void (*then)(struct retarget *))
+{
+	retarget->then = then;
+	retarget->idle_poll = event_new(retarget->apply->config.base, -1, 0, idle_look, retarget);
+	retarget->closure = (struct closure){ .done = retarget_closed, .context = retarget };
+	const struct closing_whom all = { .target = retarget->target, .before = UINT64_MAX };
+	if (!retarget->idle_poll ||
+		closing_begin_all(retarget->apply->config.workers, &retarget->closure, &all) < 0)
+		abort(); /* a target that nobody may use any more must not be left open */
+}
+
+/* --- what may change without a word --- */
+
+static const struct config_target *wanted_of(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->target_count; i++)
+		if (strcmp(config->targets[i].name, name) == 0)
+			return &config->targets[i];
+	return NULL;
+}
+
+static const struct config_lun *lun_of(const struct config_target *target, uint16_t number)
+{
+	for (size_t i = 0; i < target->lun_count; i++)
+		if (target->luns[i].lun == number)
+			return &target->luns[i];
+	return NULL;
+}
+
+/* Whether a LUN is the same disk, however large. */
+static bool same_disk(const struct config_lun *a, const struct config_lun *b)
+{
+	return strcmp(a->path, b->path) == 0 && a->block_size == b->block_size &&
+	       a->physical_block_size == b->physical_block_size && a->read_only == b->read_only &&
+	       a->direct == b->direct && strcmp(a->serial, b->serial) == 0 &&
+	       memcmp(a->naa, b->naa, sizeof(a->naa)) == 0;
+}
+
+/* Whether every LUN that there is stays as it is or grows. */
+static bool luns_stay(const struct config_target *before, const struct config_target *after)
+{
+	for (size_t i = 0; i < before->lun_count; i++) {
+		const struct config_lun *lun = lun_of(after, before->luns[i].lun);
+		if (!lun || !same_disk(&before->luns[i], lun))
+			return false;
+	}
+	return true;
+}
+
+static bool luns_differ(const struct config_target *before, const struct config_target *after)
+{
+	if (before->lun_count != after->lun_count || !luns_stay(before, after))
+		return true;
+	for (size_t i = 0; i < before->lun_count; i++)
+		if (before->luns[i].size != after->luns[i].size)
+			return true;
+	return false;
+}
+
+/* Whether a LUN or its size is this change's doing: what could not be had before must not undo what is asked for now. */
+static bool is_news(const struct retarget *retarget, const struct config_lun *lun)
+{
+	const struct apply_config *config = &retarget->apply->config;
+	const struct config_target *before = wanted_of(config->before, retarget->target->name);
+	const struct config_lun *old = before ? lun_of(before, lun->lun) : NULL;
+
+	return config->retry || !old || old->size != lun->size;
+}
+
+/* Adds and grows under way. A size below what the disk has is a floor that is already reached. */
+static void luns_extend(struct retarget *retarget)
+{
+	struct target *target = retarget->target;
+	const struct config_target *wanted = retarget->wanted;
+	char error[CONFIG_ERROR_SIZE];
+
+	for (size_t i = 0; i < wanted->lun_count; i++) {
+		const struct config_lun *lun = &wanted->luns[i];
+		if (!lun_of(target->config, lun->lun) && is_news(retarget, lun) &&
+			registry_lun_add(retarget->apply->config.registry, target,
+				retarget->apply->config.after->file, lun, error) < 0)
+			retarget_fail(retarget, error);
+	}
+	for (size_t i = 0; i < target->config->lun_count; i++) {
+		const struct config_lun *lun = lun_of(wanted, target->config->luns[i].lun);
+		if (!is_news(retarget, lun))
+			continue;
+		if (lun->size > registry_lun_size(target, i) &&
+			registry_lun_grow(target, i, lun->size, error) < 0)
+			retarget_fail(retarget, error);
+		else
+			target->config->luns[i].size = lun->size;
+	}
+}
+
+/* --- what closes sessions --- */
+
+static void retarget_rebuild(struct retarget *retarget)
+{
+	char error[CONFIG_ERROR_SIZE];
+
+	if (registry_rebuild(retarget->apply->config.registry, retarget->target,
+		    retarget->apply->config.after->file, retarget->wanted, error) < 0) {
+		retarget_fail(retarget, error);
+		log_error(LOG_WHAT("target-shut"), LOG_TEXT("target", retarget->target->name),
+			LOG_TEXT("why", "served to nobody until its LUNs can be opened"));
+	} else {
+		target_hold(retarget->target, false);
+	}
+	retarget_end(retarget);
+}
+
+static void retarget_policy_closed(struct closure *closure)
+{
+	struct retarget *retarget = closure->context;
+
+	log_info(LOG_WHAT("sessions-closed"), LOG_TEXT("target", retarget->target->name),
+		LOG_NUMBER("sessions_closed", atomic_load(&closure->sessions)));
+	retarget_end(retarget);
+}
+
+/* Publishes the new policy; whether it locks out who could get in before, and to what generation. */
+static bool policy_apply(struct retarget *retarget, uint64_t *generation)
+{
+	struct target *target = retarget->target;
+	enum config_authentication wanted = retarget->wanted->authentication;
+	struct credential_set *old = target_credentials(target);
+	bool stricter = false;
+
+	if (old && target->authentication != wanted) {
+		/* What was begun under the old policy is stale. */
+		struct credential_set *new = credential_set_renewed(
+			old, credential_set_generation(old) + 1);
+		if (!new)
+			abort(); /* the stricter policy must not be dropped in silence */
+		*generation = credential_set_generation(new);
+		stricter = target_publish_policy_take(target, new, wanted);
+	} else if (!old) {
+		target_publish_policy_take(target, NULL, wanted);
+	}
+	credential_set_unref(old);
+	target->config->authentication = wanted;
+	return stricter;
+}
+
+static void retarget_change(struct job *job)
+{
+	struct retarget *retarget = (struct retarget *)job;
+	struct target *target = retarget->target;
+	uint64_t generation = 0;
+
+	bool stricter = policy_apply(retarget, &generation);
+	bool broken = !registry_is_open(target); /* an earlier change left it without LUNs */
+	if (broken || !luns_stay(target->config, retarget->wanted)) {
+		target_hold(target, true);
+		retarget_empty(retarget, retarget_rebuild);
+		return;
+	}
+	luns_extend(retarget);
+	if (!stricter) {
+		retarget_end(retarget);
+		return;
+	}
+	retarget->closure = (struct closure){ .done = retarget_policy_closed, .context = retarget };
+	const struct closing_whom whom = { .target = target, .before = generation };
+	if (closing_begin_all(retarget->apply->config.workers, &retarget->closure, &whom) < 0)
+		abort(); /* as in the gate: no survivor */
+}
+
+static void retarget_remove(struct job *job)
+{
+	retarget_empty((struct retarget *)job, retarget_end);
+}
+
+static void retarget_begin(struct apply *apply, enum retarget_kind kind, struct target *target,
+	const struct config_target *wanted)
+{
+	struct retarget *retarget = calloc(1, sizeof(*retarget));
+
+	if (!retarget)
+		abort(); /* half a configuration is none */
+	retarget->kind = kind;
+	retarget->apply = apply;
+	retarget->target = target;
+	retarget->wanted = wanted;
+	retarget->job.run = kind == RETARGET_REMOVE ? retarget_remove : retarget_change;
+	apply->pending++;
+	jobs_add(&target->jobs, &retarget->job);
+}
+
+/* --- portals --- */
+
+/* Who came by a portal that goes stays: a way in is no lock. */
+static void portals_changed(struct relisten *relisten)
+{
+	struct apply *apply = relisten->context;
+
+	apply->result.portals_added = relisten->changes.added;
+	apply->result.portals_removed = relisten->changes.removed;
+	apply_settle(apply);
+}
+
+static void apply_portals(struct apply *apply, struct portal_set *portals)
+{
+	if (!portals)
+		return;
+	apply->relisten = (struct relisten){ .done = portals_changed, .context = apply };
+	apply->pending++;
+	workers_relisten(apply->config.workers, &apply->relisten, portals);
+}
+
+/* --- the whole --- */
+
+/* Lists all new targets, or none. */
+static int apply_additions(struct apply *apply, char error[CONFIG_ERROR_SIZE])
+{
+	struct registry *registry = apply->config.registry;
+	const struct config *after = apply->config.after;
+
+	for (size_t i = 0; i < after->target_count; i++) {
+		if (registry_find(registry, after->targets[i].name))
+			continue;
+		struct target *target = registry_open(
+			registry, after->file, &after->targets[i], error);
+		if (!target) {
+			registry_drop_opened(registry);
+			return -1;
+		}
+		target_drain(target, apply->config.is_drained(apply->config.context, target->name));
+		apply->result.added++;
+	}
+	registry_list_opened(registry);
+	return 0;
+}
+
+static void apply_changes(struct apply *apply)
+{
+	struct registry *registry = apply->config.registry;
+
+	for (size_t i = registry_count(registry); i-- > 0;) {
+		struct target *target = registry_at(registry, i);
+		const struct config_target *wanted = wanted_of(apply->config.after, target->name);
+		if (!wanted) {
+			registry_unlist(registry, target);
+			retarget_begin(apply, RETARGET_REMOVE, target, NULL);
+			apply->result.removed++;
+		} else if ((apply->config.retry && !registry_is_open(target)) ||
+			   target->config->authentication != wanted->authentication ||
+			   luns_differ(target->config, wanted)) {
+			retarget_begin(apply, RETARGET_CHANGE, target, wanted);
+			apply->result.changed++;
+		}
+	}
+}
+
+/* The job of the whole, so that `done` is never called from inside apply_begin(). */
+struct finish {
+	struct mail mail;
+	struct apply *apply;
+};
+
+static void apply_finish(struct mail *mail, void *receiver)
+{
+	struct finish *finish = (struct finish *)mail;
+	(void)receiver;
+
+	apply_settle(finish->apply);
+	free(finish);
+}
+
+int apply_begin(const struct apply_config *config, char error[CONFIG_ERROR_SIZE])
+{
+	struct apply *apply = calloc(1, sizeof(*apply));
+	struct finish *finish = calloc(1, sizeof(*finish));
+
+	snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
+	if (!apply || !finish)
+		goto failed;
+	apply->config = *config;
+	apply->pending = 1;
+	if (apply_additions(apply, error) < 0)
+		goto failed;
+	apply_portals(apply, config->portals);
+	apply_changes(apply);
+	finish->apply = apply;
+	finish->mail.deliver = apply_finish;
+	mailbox_post(config->workers->main, &finish->mail);
+	return 0;
+failed:
+	free(apply);
+	free(finish);
+	return -1;
+}
