@@ -102,7 +102,9 @@ struct buffer_pool {
 	size_t keep;       /* bytes, of those outside the arena */
 	size_t idle_bytes; /* likewise; at most `keep` */
 	size_t in_use;     /* bytes */
-	struct idle *idle[BUFFER_CLASSES];
+	struct idle *in_arena[BUFFER_CLASSES];
+	struct idle *mapped[BUFFER_CLASSES];
+	size_t mapped_bytes[BUFFER_CLASSES]; /* idle ones; `idle_bytes` in all */
 	char *arena;
 	size_t arena_size, arena_used; /* bytes */
 };
@@ -168,21 +170,70 @@ static void *arena_take(struct buffer_pool *pool, size_t length)
 	return pool->arena + at;
 }
 
+/* The list's first buffer, NULL if it is empty. */
+static void *list_take(struct idle **list, size_t length)
+{
+	struct idle *buffer = *list;
+
+	if (buffer) {
+		memory_allow(buffer, length);
+		*list = buffer->next;
+	}
+	return buffer;
+}
+
+static void list_put(struct idle **list, void *buffer, size_t length)
+{
+	struct idle *idle = buffer;
+
+	idle->next = *list;
+	*list = idle;
+	memory_forbid(buffer, length);
+}
+
+static void *mapped_take(struct buffer_pool *pool, unsigned class)
+{
+	size_t length = (size_t)BUFFER_ALIGNMENT << class;
+	void *buffer = list_take(&pool->mapped[class], length);
+
+	if (buffer) {
+		pool->mapped_bytes[class] -= length;
+		pool->idle_bytes -= length;
+	}
+	return buffer;
+}
+
+/*
+ * Room for one more idle buffer of a class. What lies idle in other classes, most of all in the one that has the most,
+ * belongs to work that is over, and gives way: it must not send the work of now to the kernel for each buffer.
+ */
+static bool make_room(struct buffer_pool *pool, unsigned class)
+{
+	size_t length = (size_t)BUFFER_ALIGNMENT << class;
+
+	if (length > pool->keep)
+		return false;
+	while (length > pool->keep - pool->idle_bytes) {
+		unsigned most = class;
+		for (unsigned other = 0; other < BUFFER_CLASSES; other++)
+			if (other != class && (most == class || pool->mapped_bytes[other] >
+									pool->mapped_bytes[most]))
+				most = other;
+		if (pool->mapped_bytes[most] == 0)
+			return false;
+		munmap(mapped_take(pool, most), (size_t)BUFFER_ALIGNMENT << most);
+	}
+	return true;
+}
+
 void buffer_pool_free(struct buffer_pool *pool)
 {
 	if (!pool)
 		return;
 	assert(pool->in_use == 0);
-	for (unsigned class = 0; class < BUFFER_CLASSES; class ++) {
-		size_t length = (size_t)BUFFER_ALIGNMENT << class;
-		while (pool->idle[class]) {
-			struct idle *buffer = pool->idle[class];
-			memory_allow(buffer, length);
-			pool->idle[class] = buffer->next;
-			if (!in_arena(pool, buffer))
-				munmap(buffer, length);
-		}
-	}
+	for (unsigned class = 0; class < BUFFER_CLASSES; class ++)
+		for (void *buffer; (buffer = mapped_take(pool, class));)
+			munmap(buffer, (size_t)BUFFER_ALIGNMENT << class);
 	if (pool->arena) {
 		memory_allow(pool->arena, pool->arena_size);
 		munmap(pool->arena, pool->arena_size);
@@ -194,20 +245,16 @@ void *buffer_get(struct buffer_pool *pool, size_t size)
 {
 	unsigned class = class_of(size);
 	size_t length = (size_t)BUFFER_ALIGNMENT << class;
-	struct idle *buffer = pool->idle[class];
+	void *buffer = list_take(&pool->in_arena[class], length);
 
-	if (buffer) {
-		memory_allow(buffer, length);
-		pool->idle[class] = buffer->next;
-		if (!in_arena(pool, buffer))
-			pool->idle_bytes -= length;
-	} else {
+	if (!buffer)
+		buffer = mapped_take(pool, class);
+	if (!buffer)
 		buffer = arena_take(pool, length);
-		if (!buffer)
-			buffer = map_pages(length);
-		if (!buffer)
-			return NULL;
-	}
+	if (!buffer)
+		buffer = map_pages(length);
+	if (!buffer)
+		return NULL;
 	pool->in_use += length;
 	memory_forbid((char *)buffer + size, length - size);
 	return buffer;
@@ -223,17 +270,15 @@ void buffer_put(struct buffer_pool *pool, void *buffer, size_t size)
 	assert(pool->in_use >= length);
 	pool->in_use -= length;
 	memory_allow(buffer, length);
-	bool stays = in_arena(pool, buffer);
-	if (!stays && length > pool->keep - pool->idle_bytes) {
-		munmap(buffer, length);
-		return;
-	}
-	struct idle *idle = buffer;
-	idle->next = pool->idle[class];
-	pool->idle[class] = idle;
-	if (!stays)
+	if (in_arena(pool, buffer)) {
+		list_put(&pool->in_arena[class], buffer, length);
+	} else if (make_room(pool, class)) {
+		list_put(&pool->mapped[class], buffer, length);
+		pool->mapped_bytes[class] += length;
 		pool->idle_bytes += length;
-	memory_forbid(buffer, length);
+	} else {
+		munmap(buffer, length);
+	}
 }
 
 size_t buffer_bytes_in_use(const struct buffer_pool *pool)

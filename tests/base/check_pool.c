@@ -130,6 +130,40 @@ START_TEST(idle_buffers_stay_below_the_limit)
 }
 END_TEST
 
+/* What earlier work left idle does not send later work of another size to the kernel for each buffer. */
+START_TEST(idle_buffers_give_way_to_other_classes)
+{
+	struct buffer_pool *pool = buffer_pool_new(4 * 4096);
+	void *small[4], *large;
+
+	for (int i = 0; i < 4; i++)
+		small[i] = buffer_get(pool, 4096);
+	for (int i = 0; i < 4; i++)
+		buffer_put(pool, small[i], 4096);
+	large = buffer_get(pool, 2 * 4096);
+	buffer_put(pool, large, 2 * 4096);
+	ck_assert(is_mapped(large));
+	ck_assert_int_eq(is_mapped(small[0]) + is_mapped(small[1]) + is_mapped(small[2]) +
+				 is_mapped(small[3]),
+		2);
+	ck_assert_ptr_eq(buffer_get(pool, 2 * 4096), large);
+	void *another = buffer_get(pool, 2 * 4096);
+	buffer_put(pool, another, 2 * 4096);
+	buffer_put(pool, large, 2 * 4096);
+	ck_assert(is_mapped(another) && is_mapped(large));
+	/* And back again. */
+	small[0] = buffer_get(pool, 1);
+	buffer_put(pool, small[0], 1);
+	ck_assert(is_mapped(small[0]));
+	ck_assert_int_eq(is_mapped(another) + is_mapped(large), 1);
+	/* What is larger than all that may be kept drives nobody out. */
+	void *huge = buffer_get(pool, 8 * 4096);
+	buffer_put(pool, huge, 8 * 4096);
+	ck_assert(!is_mapped(huge) && is_mapped(small[0]));
+	buffer_pool_free(pool);
+}
+END_TEST
+
 /* Half of what is kept, in whole maxima. */
 static const struct {
 	size_t keep, arena;
@@ -267,6 +301,7 @@ int main(void)
 	tcase_add_loop_test(tcase, objects_are_counted, 0, 10);
 	tcase_add_rows(tcase, buffers_are_aligned_and_classed, buffer_rows);
 	tcase_add_test(tcase, idle_buffers_stay_below_the_limit);
+	tcase_add_test(tcase, idle_buffers_give_way_to_other_classes);
 	tcase_add_rows(tcase, the_arena_is_half_of_what_is_kept, arena_rows);
 	tcase_add_test(tcase, the_arena_is_used_up_first);
 	tcase_add_test(tcase, sizes_of_one_class_are_counted_alike);
