@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The project's own operations on the configuration as a whole (show, check, diff, reload), and the one that closes
- * an initiator's sessions.
- */
+/* The project's own operations on the configuration as a whole: show, check, diff, reload. */
 #include "daemon/api/operation.h"
 
 #include "daemon/core/live.h"

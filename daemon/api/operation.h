@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the operations share among themselves: the rows of the table, the call that is under way,
- * and how it ends. Nobody but the api_*.c files includes this.
+ * and how it ends. Nobody outside daemon/api/ includes this.
  */
 #ifndef PORTCULLIS_DAEMON_API_OPERATION_H
 #define PORTCULLIS_DAEMON_API_OPERATION_H
@@ -134,7 +134,7 @@ enum api_error api_live_error(const struct live_change *change, enum live_result
 /*
  * The handlers: of AWS's operations on CHAP credentials (api/chap.c), volumes (api/volume.c, api/volume_change.c) and
  * the gateway (api/gateway.c), and of our own (api/list.c, api/session.c, api/statistics.c, api/live.c,
- * api/config.c).
+ * api/portal.c, api/config.c).
  */
 void api_update_chap_credentials(struct api_call *call);
 void api_describe_chap_credentials(struct api_call *call);

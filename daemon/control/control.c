@@ -84,6 +84,7 @@ static const char *reason_of(unsigned status)
 	} reasons[] = {
 		{ 200, "OK" },
 		{ 400, "Bad Request" },
+		{ 403, "Forbidden" },
 		{ 404, "Not Found" },
 		{ 405, "Method Not Allowed" },
 		{ 413, "Content Too Large" },

@@ -185,20 +185,6 @@ def targets(one):
 def portals(one):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        portal = {"Address": "127.0.0.1", "Port": probe.getsockname()[1]}
-    host, port = one.daemon.portals[0]
-    wrong = (("InvalidParameters", {"Address": "localhost"}), ("InvalidParameters", {"Address": "[::1]"}))
-    one.carry_out(OWN + "AddPortal", dict(portal, Group=2), "Address Port Group", wrong + (
-        ("InvalidParameters", {"Address": "192.0.2.1"}), ("InvalidParameters", {"Address": host, "Port": port})), True)
-    reply = one.carry_out(OWN + "ListPortals", {}, "Portals")
-    one.tap.equal(sorted(row["Port"] for row in reply["Portals"]), sorted((port, portal["Port"])), "it is listed")
-    one.carry_out(OWN + "RemovePortal", portal, "Address Port SessionsClosed", wrong + (
-        ("InvalidParameters", {"Address": host, "Port": port}),), True)
-
-
-def portals(one):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
         place = {"Address": "127.0.0.1", "Port": probe.getsockname()[1]}
     named = dict(zip(("Address", "Port"), one.daemon.portals[0]))
     mistakes = (("InvalidParameters", {"Address": "localhost"}), ("InvalidParameters", {"Address": "192.0.2.1"}),

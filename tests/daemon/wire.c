@@ -155,6 +155,8 @@ struct wire_reply wire_get_reply_to(int fd, bool bodiless)
 		length++;
 	}
 	sscanf(reply.headers, "HTTP/1.1 %u ", &reply.status);
+	/* The words for a status that has none. */
+	ck_assert_ptr_null(strstr(reply.headers, " Status\r\n"));
 	length = bodiless ? 0 : strtoul(wire_header(&reply, "Content-Length"), NULL, 10);
 	ck_assert_uint_lt(length, REPLY_MAX);
 	reply.body = calloc(1, length + 1);
