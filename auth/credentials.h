@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The CHAP credentials of one target: an immutable, reference-counted set with a generation number.
- * A change builds a whole new set (design.md K1); a login holds one reference from its security
+ * A change builds a whole new set (doc/architecture.md K1); a login holds one reference from its security
  * stage on and sees only that set. Secrets lie in secret memory (base/secret.h).
  */
 #ifndef PORTCULLIS_AUTH_CREDENTIALS_H

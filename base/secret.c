@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The allocator for secrets (design.md K8). The C library's heap can neither be kept out of core
+ * The allocator for secrets (doc/architecture.md K8). The C library's heap can neither be kept out of core
  * dumps nor be trusted to wipe, so blocks are cut from mappings of our own: sizes are powers of
  * two, each with a list of idle blocks; a request larger than the largest class gets a mapping to
  * itself. Chunks are never given back: what was needed once will be needed again.

@@ -3,7 +3,7 @@
  * Memory for secrets: pages of its own that core dumps leave out (MADV_DONTDUMP) and that are
  * locked where the limits allow it; every byte is wiped when it is given back. The allocators
  * given to libevent and jansson come from here too, since request bodies carry secrets.
- * Thread-safe. design.md K8.
+ * Thread-safe. doc/architecture.md K8.
  */
 #ifndef PORTCULLIS_BASE_SECRET_H
 #define PORTCULLIS_BASE_SECRET_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The state directory: its lock, its index, and what a crash left in it (design.md K2, K9). */
+/* The state directory: its lock, its index, and what a crash left in it (doc/architecture.md K2, K9). */
 #include "conf/state.h"
 
 #include "base/log.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Durable state: the credentials of each target in a file of its own below the state directory, and
- * an index that names all of them (design.md K2, K9). Used by the control thread alone; every call
+ * an index that names all of them (doc/architecture.md K2, K9). Used by the control thread alone; every call
  * may block on the disk. All files are 0600, the directory 0700 and locked; what is looser is
  * refused. The program must have given jansson an allocator that wipes (base/secret.h) before.
  *

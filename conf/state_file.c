@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Replacing and reading the files of the state directory (design.md K2, K9). */
+/* Replacing and reading the files of the state directory (doc/architecture.md K2, K9). */
 #include "conf/state_file.h"
 
 #include "base/secret.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Files of the state directory: replaced whole and durably, with a road back (design.md K2), and
+ * Files of the state directory: replaced whole and durably, with a road back (doc/architecture.md K2), and
  * read with suspicion. NAME.new is a file that was never finished, NAME.old a second name of what
  * NAME was before; neither is ever read.
  */

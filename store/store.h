@@ -75,8 +75,8 @@ enum store_answer {
 };
 
 struct store_config {
-	const char *path; /* a file, a block device, or "memory:" */
-	uint64_t size;    /* bytes: creation size and floor (design.md section 1); 0 = as it is */
+	const char *path;    /* a file, a block device, or "memory:" */
+	uint64_t size;       /* bytes: creation size and floor (portcullis.conf(5)); 0 = as it is */
 	uint32_t block_size; /* 512, 1024, 2048 or 4096 */
 	bool read_only;
 	bool direct; /* O_DIRECT instead of the page cache */

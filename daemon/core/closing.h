@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Closing all sessions of a target, on all workers: the only road there is (design.md K3, K5). Each
+ * Closing all sessions of a target, on all workers: the only road there is (doc/architecture.md K3, K5). Each
  * worker counts whom it concerns, begins to close a few per turn, and reports when the last is shut.
  */
 #ifndef PORTCULLIS_DAEMON_CORE_CLOSING_H

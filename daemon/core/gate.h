@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The gate: the one road on which a target's credentials change (design.md K1..K7). A change is
+ * The gate: the one road on which a target's credentials change (doc/architecture.md K1..K7). A change is
  * validated, stored durably, published in one step, all sessions of older generations are closed,
  * and only then its `done` is called. Changes to one target go one after the other, in order.
  * Everything here runs on the main thread.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What is done to one target as a whole is done one thing after the other, in the order it was
- * asked for (design.md K7): credential changes, a new configuration, its removal. Main thread only.
+ * asked for (doc/architecture.md K7): credential changes, a new configuration, its removal. Main thread only.
  */
 #ifndef PORTCULLIS_DAEMON_CORE_JOBS_H
 #define PORTCULLIS_DAEMON_CORE_JOBS_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Caps on connections that have not authenticated, in all and per address (design.md section 4),
+ * Caps on connections that have not authenticated, in all and per address (doc/architecture.md),
  * so that a stranger can neither use up descriptors nor keep others from logging in.
  */
 #ifndef PORTCULLIS_DAEMON_CORE_LIMITS_H

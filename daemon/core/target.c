@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a target's lock guards: the credential set pointer, and the entries of those who log in or
- * are logged in. Sections 6.3.1, 6.3.5 and 7.4.2 of RFC 7143; design.md K1, K3, K4, K6.
+ * are logged in. Sections 6.3.1, 6.3.5 and 7.4.2 of RFC 7143; doc/architecture.md K1, K3, K4, K6.
  */
 #include "daemon/core/target.h"
 

@@ -2,7 +2,7 @@
 /*
  * SCSI commands, from the header of their PDU to the device server (RFC 7143 sections 11.2.2, 11.3,
  * 4.2.5). The data of a write is gathered whole before the device server sees any of it, so a
- * connection that goes away in between leaves no trace on the medium (design.md K5).
+ * connection that goes away in between leaves no trace on the medium (doc/architecture.md K5).
  */
 #include "proto/iscsi/full.h"
 

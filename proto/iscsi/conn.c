@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A connection's life: its phases, its deadlines and its end (RFC 7143 sections 4.2.4, 4.2.6, 7.14;
- * design.md K5). All that touches several phases at once stands here.
+ * doc/architecture.md K5). All that touches several phases at once stands here.
  */
 #include "proto/iscsi/connection.h"
 #include "proto/iscsi/full.h"

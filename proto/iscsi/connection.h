@@ -11,7 +11,7 @@
 #include "proto/iscsi/parameters.h"
 #include "proto/iscsi/pdu.h"
 
-#define LOGIN_TIMEOUT_MS 15000u /* design.md section 4 */
+#define LOGIN_TIMEOUT_MS 15000u /* doc/architecture.md, What bounds what */
 /*
  * The rest of a PDU that has begun, between two of its bytes and in all. Its sender has the rest at hand: the first
  * outlasts a path that fails over, the second asks for 2 KiB/s of the largest segment that we take.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Logout, the clean close (design.md K5), lost connections: proto/iscsi/conn.c, full.c. */
+/* Logout, the clean close (doc/architecture.md K5), lost connections: proto/iscsi/conn.c, full.c. */
 #include "tests/proto/iscsi/scenario.h"
 
 /* --- Logout [OUT-01] to [OUT-06] --- */
