@@ -6,6 +6,8 @@ import http.client
 import json
 import os
 import re
+import resource
+import signal
 import socket
 import sys
 
@@ -18,7 +20,7 @@ import prometheus  # noqa: E402
 TOP = os.environ.get("top_srcdir") or os.path.join(HERE, "..", "..")
 OPEN = "iqn.1997-05.com.amazon:open"
 FIRST, SECOND = "first-secret", "second-secret"
-SESSIONS = 200
+SESSIONS, TARGETS = 1000, 100
 
 
 def ask(connection, path, method="GET", body=None):
@@ -282,6 +284,23 @@ def check_http(tap, daemon):
     unix.close()
 
 
+def check_end(tap, daemon):
+    """While the daemon waits for a peer that does not close, it answers that it is not well."""
+    connection, found = endpoint(daemon), []
+    with initiator.Session(*daemon.portals[0], OPEN) as session:
+        session.login()
+        session.ready()
+        found.append(ask(connection, "/healthz")[0])
+        daemon.process.send_signal(signal.SIGTERM)
+        try:
+            while 503 not in found:
+                found.append(ask(connection, "/healthz")[0])
+        except (OSError, http.client.HTTPException):
+            pass
+    connection.close()
+    tap.ok(set(found) == {200, 503}, "GET /healthz is 200 until the daemon is told to stop, then 503", found[-3:])
+
+
 def check_signed(tap):
     """What is not signed gets no metrics from the endpoint whose requests must be."""
     with portcullis.Daemon(start=False) as daemon:
@@ -304,13 +323,16 @@ def check_signed(tap):
 
 def check_many(tap):
     """Scrapes cost the processor little, however many sessions there are, and do not disturb them."""
-    targets = ["iqn.2026-11.test:t%d" % n for n in range(SESSIONS)]
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    targets = ["iqn.2026-11.test:t%d" % n for n in range(TARGETS)]
     text = portcullis.config([portcullis.target(name, luns=('path = "memory:"; size = "64K";',)) for name in targets],
                              control='metrics = "127.0.0.1:0";')
     with portcullis.Daemon(text) as daemon:
         sessions = []
-        for name in targets:
-            session = initiator.Session(*daemon.portals[0], name)
+        for number in range(SESSIONS):
+            session = initiator.Session(*daemon.portals[0], targets[number % TARGETS],
+                                        name="iqn.2026-11.test:host%d" % number)
             session.login()
             session.ready()
             session.write10(0, b"y" * 512)
@@ -318,14 +340,15 @@ def check_many(tap):
         metrics = scrape(daemon)
         tap.equal(sum(metrics.value("portcullis_sessions", target=name) for name in targets), SESSIONS,
                   "%d sessions" % SESSIONS)
-        tap.ok(all(metrics.value("portcullis_written_bytes_total", target=name, lun="0") == 512 for name in targets),
+        tap.ok(all(metrics.value("portcullis_written_bytes_total", target=name, lun="0") == 512 * SESSIONS // TARGETS
+                   for name in targets),
                "each with its traffic")
         connection = endpoint(daemon)
         ticks = cpu_ticks(daemon)
         for _ in range(20):
             ask(connection, "/metrics")
         spent = (cpu_ticks(daemon) - ticks) / os.sysconf("SC_CLK_TCK") / 20
-        print("# %.1f ms of processor time for a scrape of %d sessions" % (spent * 1000, SESSIONS))
+        print("# %.1f ms of processor time for a scrape of %d sessions on %d targets" % (spent * 1000, SESSIONS, TARGETS))
         connection.close()
         for session in sessions:
             session.read10(0, 1)
@@ -386,6 +409,7 @@ def main():
         check_changes(tap, daemon)
         check_statistics(tap, daemon)
         check_http(tap, daemon)
+        check_end(tap, daemon)
         tap.equal(daemon.stop(), 0, "it ends as always")
     check_signed(tap)
     check_many(tap)
