@@ -58,6 +58,8 @@ def test_configuration_keys(tap):
     known = {name for table in ("root", "gateway", "portal", "control", "target", "lun") for name in keys(table)}
     described = set(re.findall(r"^\.It Va (\w+)", page, re.M))
     tap.equal(described - known, set(), "and neither has others")
+    readme = read("README.md")
+    tap.equal([name for name in sorted(known) if "`%s`" % name not in readme], [], "the README names every key")
 
 
 def test_client(tap):
@@ -76,6 +78,9 @@ def test_client(tap):
         own = re.findall(r"^  (--\S+)", own[1].split("Options:")[0], re.M) if len(own) > 1 else []
         tap.equal((len(uses), sorted(re.findall(r"(--[\w-]+)", uses[0] if uses else ""))), (1, sorted(own)),
                   "and its synopsis the options of " + verb)
+    commands = " ".join(re.findall(r"^    .*|`[^`\n]+`", read("README.md"), re.M))
+    tap.equal([verb for verb in table if not re.search(r"(?<![\w-])%s(?![\w-])" % verb, commands)], [],
+              "the README has every verb")
     options = {o for verb in table for o in re.findall(r"^  (--\S+)", run(program, *verb.split(), "--help").stdout, re.M)}
     described = set(re.findall(r"^\.It (--\S+)", page, re.M))
     tap.equal(described, options, "and every option, and no other")
@@ -91,6 +96,16 @@ def test_daemon(tap):
         tap.ok(word in page, "portcullisd(8) speaks of " + word)
     operations = set(re.findall(r"[A-Z]\w+_20\d{6}\.\w+", read("daemon", "api", "api.c")))
     tap.equal(set(re.findall(r"^\.It Em (\S+)", page, re.M)), operations, "and has every operation")
+    errors = re.search(r"\} errors\[\] = \{(.*?)\n\};", read("daemon", "api", "api.c"), re.S).group(1)
+    errors = set(re.findall(r'"([A-Z][A-Za-z]+)"', errors))
+    tap.ok(len(errors) > 20 and all(re.search(r"^\.(It Li|Em) %s\b" % name, page, re.M) for name in errors),
+           "and every error", errors)
+    # AWS documents its own, and RFC 7143 the negotiated keys.
+    known = set(re.findall(r"\w+", page))
+    for name in ("list", "session", "live", "config", "portal", "statistics"):
+        source = re.sub(r"describe_keys\(.*?\n}\n", "", read("daemon", "api", name + ".c"), flags=re.S)
+        members = set(re.findall(r'"([A-Z][a-z]\w+|ISID|TSIH)"', source)) - {"None"}
+        tap.equal(members - known, set(), "and the members of the operations in daemon/api/%s.c" % name)
 
 
 def test_old_secret(tap):
@@ -143,6 +158,9 @@ def test_unit(tap):
     with open(unit, encoding="utf-8") as file:
         text = file.read()
     tap.ok(not re.search(r"@\w+@|\$\{", text), "portcullisd.service names real paths")
+    families = re.search(r"^RestrictAddressFamilies=(.*)", text, re.M).group(1).split()
+    tap.equal(set(families), {"AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK"},
+              "it may ask for portals, the control socket, and (getifaddrs) the host's addresses")
     with tempfile.TemporaryDirectory(prefix="portcullis-doc-") as directory:
         copy = os.path.join(directory, "portcullisd.service")
         with open(copy, "w", encoding="utf-8") as out:  # before it is installed its program is not there
