@@ -28,9 +28,8 @@ size_t pool_in_use(const struct pool *pool);
 struct buffer_pool;
 
 /*
- * `keep` = bytes of idle buffers kept for reuse; beyond it memory goes back to the kernel, that of other
- * sizes first. Half of it, in whole
- * BUFFER_SIZE_MAX, is the arena: one mapping, of which a page costs nothing before its first use.
+ * `keep` = bytes of idle buffers kept for reuse; beyond it memory goes back to the kernel, that of other sizes first.
+ * Half of it, in whole BUFFER_SIZE_MAX, is the arena: one mapping, of which a page costs nothing before its first use.
  */
 struct buffer_pool *buffer_pool_new(size_t keep);
 /* Where the arena lies, `*size` bytes, until the pool's end: no buffer there crosses a multiple of BUFFER_SIZE_MAX from
