@@ -189,7 +189,11 @@ static void merge_changes(const struct merge *merge, struct config_target *targe
 		struct config_lun *lun = list_lun(target, change->lun);
 		if (!lun)
 			continue;
-		if (change->given & OVERLAY_SIZE && change->size > lun->size)
+		bool larger = change->given & OVERLAY_SIZE && change->size > lun->size;
+		if (larger && change->size % lun->block_size != 0)
+			drop(merge, target->name,
+				"a size set live is not of whole blocks of the file's block_size");
+		else if (larger)
 			lun->size = change->size;
 		if (!(change->given & OVERLAY_READ_ONLY))
 			continue;

@@ -47,6 +47,12 @@ int overlay_merge(const struct overlay *overlay, const struct config *named, str
 /* Frees what the merged configuration owns, and leaves none of it. */
 void overlay_merged_clear(struct config *merged);
 
+/*
+ * Takes out what the file names now, be it a target, a LUN of one or a portal: it is not in force, and is not to come
+ * back on the day when the file drops it. How many that were.
+ */
+size_t overlay_yield(struct overlay *overlay, const struct config *named);
+
 /* Whether the target takes no login. */
 bool overlay_is_drained(const struct overlay *overlay, const char *target);
 

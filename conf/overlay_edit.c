@@ -328,3 +328,31 @@ void overlay_remove_portal(struct overlay *overlay, const struct config_portal *
 		return;
 	}
 }
+
+/* --- what is the file's now --- */
+
+static size_t made_live(const struct overlay *overlay)
+{
+	size_t count = overlay->target_count + overlay->portal_count;
+
+	for (size_t i = 0; i < overlay->addition_count; i++)
+		count += overlay->additions[i].lun_count;
+	return count;
+}
+
+size_t overlay_yield(struct overlay *overlay, const struct config *named)
+{
+	size_t before = made_live(overlay);
+
+	for (size_t i = 0; i < named->target_count; i++) {
+		const struct config_target *target = &named->targets[i];
+		struct config_target *added = list_find(
+			overlay->additions, overlay->addition_count, target->name);
+		list_remove(overlay->targets, &overlay->target_count, target->name);
+		for (size_t n = 0; added && n < target->lun_count; n++)
+			list_remove_lun(added, target->luns[n].lun);
+	}
+	for (size_t i = 0; i < named->portal_count; i++)
+		overlay_remove_portal(overlay, &named->portals[i]);
+	return before - made_live(overlay);
+}

@@ -331,6 +331,9 @@ static const struct {
 	{ CHANGE(A, "{ lun = 0; size = 2097152; read_only = true; }"),
 		"a[0 /a0 2048K r, 1 /a1 0K r] " PLAIN_B, "" },
 	{ CHANGE(A, "{ lun = 0; size = 4096; }"), PLAIN_A PLAIN_B, "" },
+	/* The file's block size may be another since: that must keep nobody from starting. */
+	{ CHANGE(A, "{ lun = 0; size = 1048577; }"), PLAIN_A PLAIN_B,
+		"target " A ": a size set live is not of whole blocks of the file's block_size\n" },
 	{ CHANGE(A, "{ lun = 1; read_only = false; }"), PLAIN_A PLAIN_B,
 		"target " A ": read_only set live is in the file now\n" },
 	/* Of LUNs and targets that the file no longer has nothing is left in force. */
@@ -365,6 +368,43 @@ START_TEST(the_file_and_the_overlay_make_one)
 }
 END_TEST
 
+/* What the file names is the file's: it goes for good. What merely stands in its way does not. */
+static const struct {
+	const char *before, *after;
+	size_t count;
+} yields[] = {
+	{ "", "", 0 },
+	{ TARGET(B, "{ path = \"/x\"; }") DRAINED(B), DRAINED(B), 1 },
+	{ TARGET(LIVE, "{ path = \"/a0\"; }"), TARGET(LIVE, "{ path = \"/a0\"; }"), 0 },
+	{ ADDITION(A, "{ lun = 1; path = \"/x\"; }, { lun = 7; path = \"/a7\"; }"),
+		ADDITION(A, "{ lun = 7; path = \"/a7\"; }"), 1 },
+	{ ADDITION(A, "{ lun = 0; path = \"/x\"; }, { lun = 1; path = \"/y\"; }"), ADDITION(A, ""),
+		2 },
+	{ ADDITION(LIVE, "{ lun = 0; path = \"/x\"; }"),
+		ADDITION(LIVE, "{ lun = 0; path = \"/x\"; }"), 0 },
+	{ CHANGE(A, "{ lun = 0; size = 4096; read_only = true; }"),
+		CHANGE(A, "{ lun = 0; size = 4096; read_only = true; }"), 0 },
+	{ "portals = ( { address = \"0.0.0.0\"; port = 3260; group = 2; }, { port = 3261; } );",
+		"portals = ( { port = 3261; } );", 1 },
+};
+
+START_TEST(what_the_file_names_is_forgotten)
+{
+	struct config *file = config_of(FILE_TEXT);
+	struct overlay *overlay = overlay_of(yields[_i].before);
+
+	ck_assert_uint_eq(overlay_yield(overlay, file), yields[_i].count);
+	char *found = overlay_write(overlay);
+	char *expected = words_of(yields[_i].after);
+	ck_assert_str_eq(found, expected);
+	ck_assert_uint_eq(overlay_yield(overlay, file), 0);
+	free(found);
+	free(expected);
+	overlay_free(overlay);
+	config_free(file);
+}
+END_TEST
+
 /* What was made live stands in no file, and has its derived values like all others. */
 START_TEST(lines_tell_where_a_lun_stands)
 {
@@ -392,7 +432,6 @@ static const char *const misfits[] = {
 	TARGET(LIVE, "{ path = \"/l\"; size = 1000; }"),
 	TARGET(LIVE, "{ path = \"memory:\"; }"),
 	ADDITION(A, "{ lun = 7; path = \"/a7\"; block_size = 513; }"),
-	CHANGE(A, "{ lun = 0; size = 1048577; }"),
 };
 
 START_TEST(what_does_not_fit_is_refused_whole)
@@ -507,6 +546,7 @@ int main(void)
 	tcase_add_test(tests, words_come_back);
 	tcase_add_rows(tests, bad_words_are_refused, bad);
 	tcase_add_rows(tests, the_file_and_the_overlay_make_one, merges);
+	tcase_add_rows(tests, what_the_file_names_is_forgotten, yields);
 	tcase_add_test(tests, lines_tell_where_a_lun_stands);
 	tcase_add_rows(tests, what_does_not_fit_is_refused_whole, misfits);
 	tcase_add_test(tests, portals_come_behind_the_files);
