@@ -370,17 +370,12 @@ static void check_failed(const char *why)
 	fprintf(stderr, "%s\n", why);
 }
 
-int server_check(const struct config *config)
+/* Whether a target would be served to nobody, with a line for each. */
+static int check_credentials(const struct config *config, struct state *state)
 {
-	char why[CONFIG_ERROR_SIZE];
+	char why[STATE_ERROR_SIZE];
 	int failed = 0;
-	static_assert(CONFIG_ERROR_SIZE >= STATE_ERROR_SIZE, "room for the lines of both");
-	struct state *state = state_open_readonly(config->state_directory, why);
 
-	if (!state) {
-		check_failed(why);
-		return 1;
-	}
 	for (size_t i = 0; i < config->target_count; i++) {
 		struct credential_set *set = NULL;
 		if (state_load_credentials(state, config->targets[i].name, &set, why) != STATE_OK) {
@@ -390,8 +385,27 @@ int server_check(const struct config *config)
 		}
 		credential_set_unref(set);
 	}
-	if (live_check(config, state, why) < 0) {
+	return failed;
+}
+
+int server_check(const struct config *config)
+{
+	char why[CONFIG_ERROR_SIZE];
+	struct config merged;
+	int failed = 0;
+	static_assert(CONFIG_ERROR_SIZE >= STATE_ERROR_SIZE, "room for the lines of both");
+	struct state *state = state_open_readonly(config->state_directory, why);
+
+	if (!state) {
 		check_failed(why);
+		return 1;
+	}
+	if (live_check(config, state, &merged, why) == 0) {
+		failed = check_credentials(&merged, state);
+		overlay_merged_clear(&merged);
+	} else {
+		check_failed(why);
+		check_credentials(config, state);
 		failed = 1;
 	}
 	state_close(state);

@@ -59,14 +59,57 @@ static void forget_named(struct live *live)
 	config_portals_free(live->named_portals, live->named_portal_count);
 }
 
-int live_check(const struct config *file, struct state *state, char error[CONFIG_ERROR_SIZE])
+/* Stores an overlay. 0, or -1 with a log line. */
+static int overlay_store(struct live *live, const struct overlay *overlay)
+{
+	static const char broken[] = "what a restart would serve is not known; no live change is "
+				     "taken any more";
+	char why[STATE_ERROR_SIZE] = "out of memory";
+	char *words = overlay_write(overlay);
+	enum state_result stored = words ? state_store_overlay(live->state, words, why)
+					 : STATE_NOT_STORED;
+
+	free(words);
+	if (stored == STATE_OK)
+		return 0;
+	log_error(LOG_WHAT("live-change-not-stored"), LOG_TEXT("why", why),
+		LOG_TEXT("then", stored == STATE_BROKEN ? broken : NULL));
+	return -1;
+}
+
+struct config live_file(const struct live *live)
+{
+	struct config file = *live->running;
+
+	file.targets = live->named;
+	file.target_count = live->named_count;
+	file.portals = live->named_portals;
+	file.portal_count = live->named_portal_count;
+	return file;
+}
+
+/*
+ * Forgets what the file has taken over: a target that the file drops later must be gone then. What is served is the
+ * same with and without it, so a failure is logged, and the next reload tries again.
+ */
+static void live_yield(struct live *live)
+{
+	const struct config file = live_file(live);
+	struct overlay *left = overlay_copy(live->overlay), *out = left;
+
+	if (left && overlay_yield(left, &file) > 0 && overlay_store(live, left) == 0) {
+		out = live->overlay;
+		live->overlay = left;
+	}
+	overlay_free(out);
+}
+
+int live_check(const struct config *file, struct state *state, struct config *merged,
+	char error[CONFIG_ERROR_SIZE])
 {
 	struct overlay *overlay = overlay_load(state, error);
-	struct config merged;
-	int result = overlay ? overlay_merge(overlay, file, &merged, log_dropped, error) : -1;
+	int result = overlay ? overlay_merge(overlay, file, merged, log_dropped, error) : -1;
 
-	if (result == 0)
-		overlay_merged_clear(&merged);
 	overlay_free(overlay);
 	return result;
 }
@@ -90,6 +133,7 @@ struct live *live_new(struct config *running, struct state *state, char error[CO
 	live->running = running;
 	keep_named(live, running);
 	*running = merged;
+	live_yield(live);
 	return live;
 }
 
@@ -169,24 +213,6 @@ static void change_end(struct live_change *change, enum live_result result)
 	change->live->place.ended(
 		change->live->place.context, change, result, clock_nanoseconds() - change->began);
 	change->done(change, result);
-}
-
-/* Stores an overlay. 0, or -1 with a log line. */
-static int overlay_store(struct live *live, const struct overlay *overlay)
-{
-	static const char broken[] = "what a restart would serve is not known; no live change is "
-				     "taken any more";
-	char why[STATE_ERROR_SIZE] = "out of memory";
-	char *words = overlay_write(overlay);
-	enum state_result stored = words ? state_store_overlay(live->state, words, why)
-					 : STATE_NOT_STORED;
-
-	free(words);
-	if (stored == STATE_OK)
-		return 0;
-	log_error(LOG_WHAT("live-change-not-stored"), LOG_TEXT("why", why),
-		LOG_TEXT("then", stored == STATE_BROKEN ? broken : NULL));
-	return -1;
 }
 
 static int apply_targets(
@@ -305,8 +331,10 @@ static void change_applied(void *context, const struct apply_result *result)
 		return;
 	}
 	change_publish(change);
-	if (change->kind == LIVE_RELOAD)
+	if (change->kind == LIVE_RELOAD) {
+		live_yield(live);
 		reload_log(live, result);
+	}
 	if (result->failed)
 		change_end(change, LIVE_FAILED);
 	else

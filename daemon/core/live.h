@@ -81,13 +81,17 @@ struct live_change {
 };
 
 /*
- * Reads what was made live and puts it into `running`, which is as the file has it and stays the caller's; later
- * changes put their targets there too. NULL with one line in `error`, also if the overlay's file is broken: what it
+ * Reads what was made live, forgets of it what the file names now, and puts it into `running`, which is as the file has
+ * it and stays the caller's; later changes put their targets there too. NULL with one line in `error`, also if the overlay's file is broken: what it
  * named must not be served otherwise than it said.
  */
 struct live *live_new(struct config *running, struct state *state, char error[CONFIG_ERROR_SIZE]);
-/* As live_new(), for `-t`: whether the file and what was made live go together. 0, or -1 with one line in `error`. */
-int live_check(const struct config *file, struct state *state, char error[CONFIG_ERROR_SIZE]);
+/*
+ * As live_new(), for `-t`, and without storing: what the file and what was made live make together, to be freed with
+ * overlay_merged_clear(). 0, or -1 with one line in `error` and nothing in `merged`.
+ */
+int live_check(const struct config *file, struct state *state, struct config *merged,
+	char error[CONFIG_ERROR_SIZE]);
 
 /* What changes are applied to; all borrowed. */
 struct live_place {

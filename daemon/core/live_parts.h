@@ -18,6 +18,8 @@ struct live {
 	bool reload_waits; /* a reload is in the queue that has not begun */
 };
 
+/* The running configuration as the file alone has it; borrowed until the next reload. */
+struct config live_file(const struct live *live);
 /* The running configuration but for what `merged` owns, which is taken, then too when it is NULL: no memory. */
 struct config *live_config_take(const struct config *running, struct config *merged);
 

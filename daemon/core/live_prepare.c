@@ -113,10 +113,17 @@ static enum live_result check_size(struct live_change *change)
 
 	for (size_t i = 0; target && i < target->config->lun_count; i++) {
 		uint64_t now = registry_lun_size(target, i);
+		uint32_t block_size = target->config->luns[i].block_size;
 		if (target->config->luns[i].lun != change->lun)
 			continue;
 		if (change->size == now)
 			return LIVE_SAME;
+		if (change->size % block_size != 0) {
+			snprintf(change->error, sizeof(change->error),
+				"SizeInBytes is %llu, expected a multiple of the block_size of %u.",
+				(unsigned long long)change->size, block_size);
+			return LIVE_REFUSED;
+		}
 		if (change->size > now)
 			return registry_lun_try_grow(target, i, change->size, change->error) < 0
 				       ? LIVE_REFUSED
@@ -173,22 +180,33 @@ static enum live_result change_check(struct live_change *change)
 	return result;
 }
 
+/* What is stored must be read again: a list that became too long, say, would keep the daemon from starting. */
+static enum live_result check_words(struct live_change *change)
+{
+	char *words = overlay_write(change->overlay);
+
+	if (!words)
+		return LIVE_FAILED;
+	struct overlay *again = overlay_parse("what is made live", words, change->error);
+	free(words);
+	overlay_free(again);
+	return again ? LIVE_DONE : LIVE_REFUSED;
+}
+
 /* The overlay and the configuration. */
 static enum live_result prepare_words(struct live_change *change)
 {
 	struct live *live = change->live;
-	struct config file = *live->running, merged;
+	struct config file = live_file(live), merged;
 
-	file.targets = live->named;
-	file.target_count = live->named_count;
-	file.portals = live->named_portals;
-	file.portal_count = live->named_portal_count;
 	change->overlay = overlay_copy(live->overlay);
 	if (!change->overlay)
 		return LIVE_FAILED;
 	enum live_result result = edit_result(change, change_edit(change, change->overlay));
 	if (result == LIVE_DONE)
 		result = change_check(change);
+	if (result == LIVE_DONE)
+		result = check_words(change);
 	if (result != LIVE_DONE)
 		return result;
 	if (overlay_merge(change->overlay, &file, &merged, NULL, change->error) < 0)

@@ -2,6 +2,8 @@
 """Live operations: targets and LUNs are created, grown, changed and deleted while the daemon serves; what was
 made so survives a restart, and the configuration file wins for what it names. [SCSI-21 SCSI-20 ASY-02]
 """
+import hashlib
+import json
 import os
 import struct
 import sys
@@ -280,6 +282,63 @@ def lost_files(daemon, tap, ask):
     ask.done("it is deleted", "DeleteTarget", MADE + "3", Force=True)
 
 
+def taken_over(daemon, tap, ask):
+    """What the file names is the file's: when it drops that, nothing comes back of how it was made live, least of all
+    a door that stood open."""
+    name = MADE + "4"
+    own = named("read_only = false;")
+    for how in ("a reload", "a start"):
+        def take(*targets):
+            daemon.configure(configuration(*targets))
+            if how == "a reload":
+                ask.done("the file is read", "ReloadConfiguration")
+            else:
+                daemon.stop()
+                daemon.start()
+        ask.done("a target is created that anybody may log in to", "CreateTarget", TargetName=name, Path="memory:", SizeInBytes=MIB)
+        tap.equal(attempt(daemon, name), 0, "and does")
+        take(own, portcullis.target(name, authentication="chap", luns=("path = \"memory:\"; size = \"1M\";",)))
+        tap.equal(attempt(daemon, name), 0x0201, "the file has taken it over, with CHAP, at " + how)
+        take(own)
+        tap.equal(attempt(daemon, name), 0x0203, "and has dropped it: it is gone")
+        daemon.kill()
+        daemon.start()
+        tap.equal(attempt(daemon, name), 0x0203, "after a restart too")
+
+
+def blocks(tap):
+    """Another block size in the file than that of a size set live keeps nobody from starting."""
+    with portcullis.Daemon(configuration(named())) as daemon:
+        ask = Asker(daemon, tap)
+        ask.done("a LUN grows by a block", "ResizeLun", NAMED, LunNumber=0, SizeInBytes=8 * MIB + 512)
+        daemon.stop()
+        daemon.configure(configuration(named("block_size = 4096;")))
+        daemon.start()
+        tap.equal(attempt(daemon, NAMED), 0, "with larger blocks in the file it is served")
+        tap.ok(daemon.wait_event("live-change-out-of-force", target=NAMED), "and the log says so")
+
+
+def full(tap):
+    """What is made live is never more than a start can read."""
+    with portcullis.Daemon(configuration(named())) as daemon:
+        ask = Asker(daemon, tap)
+        ask.done("a target is drained", "DrainTarget", NAMED)
+        daemon.stop()
+        live = os.path.join(daemon.directory, "state", "live")
+        with open(live, "rb") as file:
+            sealed = json.loads(file.readline())
+        key = next(key for key, value in sealed.items() if "drained" in str(value))
+        sealed[key] = "drained = ( %s );" % ", ".join('{ name = "%s%d"; }' % (MADE, number) for number in range(4096))
+        line = json.dumps(sealed).encode() + b"\n"
+        with open(live, "wb") as file:
+            file.write(line + hashlib.sha256(line).hexdigest().encode() + b"\n")
+        daemon.start()
+        ask.refused("InvalidParameters", "refused: one more than there may be", "DrainTarget", NAMED)
+        daemon.stop()
+        daemon.start()
+        tap.equal(attempt(daemon, NAMED), 0, "it starts again, and nothing has changed")
+
+
 def deletions(daemon, tap, ask):
     ask.done("a LUN is deleted when nobody is logged in", "DeleteLun", NAMED, LunNumber=3)
     ask.refused("LunInvalid", "refused: it is gone", "DeleteLun", NAMED, LunNumber=3)
@@ -325,9 +384,11 @@ def main():
     with portcullis.Daemon(configuration(named())) as daemon:
         ask = Asker(daemon, tap)
         for step in (make_target, change_luns, survive, file_wins, close_session,
-                     beside_a_broken_one, beside_what_cannot_grow, lost_files, deletions):
+                     beside_a_broken_one, beside_what_cannot_grow, lost_files, taken_over, deletions):
             step(daemon, tap, ask)
         broken(daemon, tap)
+    blocks(tap)
+    full(tap)
     return tap.finish()
 
 

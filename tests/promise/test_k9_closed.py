@@ -72,6 +72,16 @@ def main():
         tap.equal(secrets_of(daemon), {HOST: (SECRETS[0], None)}, "with the right file back it is served again")
         tap.equal(attempt(daemon, SECRETS[0]), 0, "to who knows the secret")
 
+    with portcullis.Daemon(portcullis.config([portcullis.target(OTHER)])) as daemon:
+        daemon.control("CreateTarget", {"TargetName": TARGET, "Path": "memory:", "SizeInBytes": 1 << 20})
+        daemon.update(SECRETS[0], initiator=HOST)
+        daemon.update(SECRETS[9], initiator=HOST, name=OTHER)
+        daemon.stop()
+        path = state_file(daemon)
+        os.truncate(path, os.path.getsize(path) // 2)
+        daemon.start()
+        closed_target(daemon, tap, "a torn file of a target made live")
+
     text = portcullis.config([portcullis.target(TARGET, authentication="none"), portcullis.target(OTHER, authentication="chap")])
     with portcullis.Daemon(text) as daemon:
         status, _, reply = daemon.control("UpdateChapCredentials", {
