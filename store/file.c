@@ -406,6 +406,7 @@ const struct store_operations store_file = {
 	.close = file_close,
 	.may_grow = file_may_grow,
 	.grow = file_grow,
+	.may_reopen = file_may_reopen,
 	.submit = file_submit,
 	.describe = file_describe,
 	.advance = file_advance,

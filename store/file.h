@@ -9,6 +9,8 @@
 #include "store/operations.h"
 #include "store/queue.h"
 
+#include <sys/stat.h>
+
 /* Who waits for what is written to be stable. Any worker's requests. */
 struct file_sync {
 	pthread_mutex_t lock;
@@ -65,5 +67,10 @@ void file_sync_ended(struct file_store *file, int result);
 /* As store_operations.may_grow, and .grow. */
 bool file_may_grow(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE]);
 bool file_grow(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE]);
+/* As store_operations.may_reopen. */
+bool file_may_reopen(
+	const struct store *store, const char *path, bool read_only, char error[STORE_ERROR_SIZE]);
+/* What store_identity() tells of a file or block device of this status. */
+uint64_t file_identity(const struct stat *status);
 
 #endif

@@ -275,11 +275,11 @@ static uint32_t discard_unit(const struct opening *opening)
 }
 
 /* Mixes two numbers so that different pairs are, for all practical purposes, different. Never 0. */
-static uint64_t identity_of(const struct stat *stat)
+uint64_t file_identity(const struct stat *status)
 {
-	bool device = S_ISBLK(stat->st_mode);
-	uint64_t mixed = device ? UINT64_C(0x9e3779b97f4a7c15) : (uint64_t)stat->st_ino;
-	uint64_t parts[] = { device ? stat->st_rdev : stat->st_dev, mixed };
+	bool device = S_ISBLK(status->st_mode);
+	uint64_t mixed = device ? UINT64_C(0x9e3779b97f4a7c15) : (uint64_t)status->st_ino;
+	uint64_t parts[] = { device ? status->st_rdev : status->st_dev, mixed };
 	mixed = 0;
 	for (size_t i = 0; i < 2; i++) {
 		mixed = (mixed ^ parts[i]) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -316,7 +316,7 @@ static bool prepare_store(struct file_store *file, const struct opening *opening
 	file_sync_init(file);
 	file->in_memory = !device && is_in_memory(opening->fd);
 	file->nowait = !config->direct && knows_nowait(opening->fd);
-	file->base.identity = identity_of(&opening->stat);
+	file->base.identity = file_identity(&opening->stat);
 	file->base.info = (struct store_info){
 		.size = opening->bytes - opening->bytes % config->block_size,
 		.block_size = config->block_size,

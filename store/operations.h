@@ -58,6 +58,9 @@ struct store_operations {
 	/* Makes room for `size` bytes, or only tries; one line in `error`, without a path. NULL: cannot grow. */
 	bool (*may_grow)(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE]);
 	bool (*grow)(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE]);
+	/* As store_may_reopen(); NULL: always. */
+	bool (*may_reopen)(const struct store *store, const char *path, bool read_only,
+		char error[STORE_ERROR_SIZE]);
 	/*
 	 * The first step; `step` and `progress` are 0. Must not block on a device for long. The only one
 	 * that finds the data of a WRITE at store_request_data(); afterwards it is in `buffer`.

@@ -145,6 +145,13 @@ bool store_grow(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE]
 	return true;
 }
 
+bool store_may_reopen(
+	const struct store *store, const char *path, bool read_only, char error[STORE_ERROR_SIZE])
+{
+	return !store->operations->may_reopen ||
+	       store->operations->may_reopen(store, path, read_only, error);
+}
+
 const struct store_info *store_info(const struct store *store)
 {
 	return &store->info;

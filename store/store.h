@@ -115,6 +115,12 @@ void store_abandon(struct store *store, const char *path);
 bool store_grow(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE]);
 /* Whether store_grow() would do it, as far as it can be told; leaves it as it is. */
 bool store_may_grow(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE]);
+/*
+ * Whether it could be closed and opened anew at `path`, as far as it can be told: the same file or device is still
+ * there, and may be read or, unless `read_only`, written. false with one line in `error`.
+ */
+bool store_may_reopen(
+	const struct store *store, const char *path, bool read_only, char error[STORE_ERROR_SIZE]);
 /* Writes all that was completed to stable storage, blocking: for the way out, never for a worker. */
 enum store_error store_sync(struct store *store);
 /* What the store is; borrowed, valid until store_close(). */

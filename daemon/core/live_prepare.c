@@ -154,6 +154,22 @@ static enum live_result check_memory(struct live_change *change, bool lun_goes)
 	return LIVE_DONE;
 }
 
+/* A target's LUNs are opened anew: one that were not found again would take those that stay along, or be made empty. */
+static enum live_result check_reopens(struct live_change *change, bool lun_goes)
+{
+	const struct target *target = registry_find(change->live->place.registry, change->target);
+
+	for (size_t i = 0; target && i < target->config->lun_count; i++) {
+		const struct config_lun *lun = &target->config->luns[i];
+		bool is_it = lun->lun == change->lun;
+		bool read_only = is_it && !lun_goes ? change->flag : lun->read_only;
+		if (!(is_it && lun_goes) &&
+			registry_lun_try_reopen(target, i, read_only, change->error) < 0)
+			return LIVE_REFUSED;
+	}
+	return LIVE_DONE;
+}
+
 /* From now on nobody logs in; somebody who is logged in stands against it. */
 static enum live_result check_sessions(struct live_change *change)
 {
@@ -175,6 +191,8 @@ static enum live_result change_check(struct live_change *change)
 		result = check_size(change);
 	if (result == LIVE_DONE && (lun_goes || change->kind == LIVE_SET_READ_ONLY))
 		result = check_memory(change, lun_goes);
+	if (result == LIVE_DONE && (lun_goes || change->kind == LIVE_SET_READ_ONLY))
+		result = check_reopens(change, lun_goes);
 	if (result == LIVE_DONE && (lun_goes || change->kind == LIVE_DELETE_TARGET))
 		result = check_sessions(change);
 	return result;

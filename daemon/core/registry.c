@@ -413,6 +413,19 @@ int registry_lun_try_grow(
 	return -1;
 }
 
+int registry_lun_try_reopen(
+	const struct target *target, size_t index, bool read_only, char error[CONFIG_ERROR_SIZE])
+{
+	const struct registered *one = (const struct registered *)target; /* its first member */
+	char why[STORE_ERROR_SIZE];
+
+	if (!registry_is_open(target) || store_may_reopen(one->stores[index],
+						 target->config->luns[index].path, read_only, why))
+		return 0;
+	snprintf(error, CONFIG_ERROR_SIZE, "%s", why);
+	return -1;
+}
+
 int registry_lun_grow(
 	struct target *target, size_t index, uint64_t size, char error[CONFIG_ERROR_SIZE])
 {

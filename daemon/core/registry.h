@@ -65,6 +65,9 @@ int registry_lun_try(const struct registry *registry, const char *file,
 	char error[CONFIG_ERROR_SIZE]);
 int registry_lun_try_grow(
 	const struct target *target, size_t index, uint64_t size, char error[CONFIG_ERROR_SIZE]);
+/* Whether the LUN at that place could be closed and opened anew, then `read_only` or not. As above. */
+int registry_lun_try_reopen(
+	const struct target *target, size_t index, bool read_only, char error[CONFIG_ERROR_SIZE]);
 /* Makes the LUN at that place of its configuration `size` bytes long and tells all sessions. As above. */
 int registry_lun_grow(
 	struct target *target, size_t index, uint64_t size, char error[CONFIG_ERROR_SIZE]);

@@ -2,6 +2,7 @@
 """Live operations: targets and LUNs are created, grown, changed and deleted while the daemon serves; what was
 made so survives a restart, and the configuration file wins for what it names. [SCSI-21 SCSI-20 ASY-02]
 """
+import fcntl
 import hashlib
 import json
 import os
@@ -306,6 +307,31 @@ def taken_over(daemon, tap, ask):
         tap.equal(attempt(daemon, name), 0x0203, "after a restart too")
 
 
+def found_again(tap):
+    """LUNs are opened anew when one beside them goes, or is to be written: nothing is closed that would not be there again."""
+    with portcullis.Daemon(configuration(named())) as daemon:
+        ask = Asker(daemon, tap)
+        first, second = (os.path.join(daemon.directory, name) for name in ("named", "second"))
+        with open(second, "wb") as file:
+            file.truncate(MIB)
+        ask.done("a LUN is created that may only be read", "CreateLun", NAMED, LunNumber=1, Path=second, ReadOnly=True)
+        session = log_in(daemon, NAMED)
+        tap.equal(session.write10(0, b"k" * 512)[0], 0, "there is data on the LUN beside it")
+        with open(second, "rb") as reader:
+            fcntl.lockf(reader, fcntl.LOCK_SH)
+            ask.refused("InvalidParameters", "refused: to write what somebody else reads", "SetLunReadOnly", NAMED, LunNumber=1, ReadOnly=False)
+            tap.equal(session.read10(0, 1)[0], 0, "before any session was touched")
+        os.rename(first, first + "2")
+        ask.refused("InvalidParameters", "refused: a LUN goes, and the one beside it would be made anew", "DeleteLun", NAMED, LunNumber=1,
+                    Force=True)
+        tap.ok("named: cannot be opened again" in ask.message and not os.path.exists(first), "it says why", ask.message)
+        tap.equal(session.read10(0, 1)[1], b"k" * 512, "and what is served is served on")
+        os.rename(first + "2", first)
+        ask.done("with the file back it goes", "DeleteLun", NAMED, LunNumber=1, Force=True)
+        with log_in(daemon, NAMED) as session:
+            tap.equal(session.read10(0, 1)[1], b"k" * 512, "and the data stays")
+
+
 def blocks(tap):
     """Another block size in the file than that of a size set live keeps nobody from starting."""
     with portcullis.Daemon(configuration(named())) as daemon:
@@ -387,6 +413,7 @@ def main():
                      beside_a_broken_one, beside_what_cannot_grow, lost_files, taken_over, deletions):
             step(daemon, tap, ask)
         broken(daemon, tap)
+    found_again(tap)
     blocks(tap)
     full(tap)
     return tap.finish()

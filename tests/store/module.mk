@@ -1,5 +1,5 @@
 if HAVE_CHECK
-STORE_TESTS = tests/store/check_store tests/store/check_open tests/store/check_grow tests/store/check_errors \
+STORE_TESTS = tests/store/check_store tests/store/check_open tests/store/check_grow tests/store/check_reopen tests/store/check_errors \
 	tests/store/check_queue tests/store/check_fault tests/store/check_buffers tests/store/check_extent tests/store/check_sync
 check_PROGRAMS += $(STORE_TESTS)
 TESTS += $(STORE_TESTS)
@@ -17,6 +17,9 @@ tests_store_check_open_LDADD = $(STORE_TEST_LIBS)
 tests_store_check_grow_SOURCES = tests/store/check_grow.c $(STORE_RIG)
 tests_store_check_grow_CFLAGS = $(TEST_CFLAGS)
 tests_store_check_grow_LDADD = $(STORE_TEST_LIBS)
+tests_store_check_reopen_SOURCES = tests/store/check_reopen.c $(STORE_RIG)
+tests_store_check_reopen_CFLAGS = $(TEST_CFLAGS)
+tests_store_check_reopen_LDADD = $(STORE_TEST_LIBS)
 tests_store_check_errors_SOURCES = tests/store/check_errors.c $(STORE_RIG)
 tests_store_check_errors_CFLAGS = $(TEST_CFLAGS)
 tests_store_check_errors_LDADD = $(STORE_TEST_LIBS)
