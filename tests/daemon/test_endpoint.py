@@ -80,6 +80,12 @@ def check_keys(tap):
         tap.equal(describe(daemon, endpoint, connection=open_one)[1], "UnrecognizedClientException",
                   "also on the connection that stayed")
         tap.equal(describe(daemon, endpoint, **new), (200, None), "the new one is good")
+        signed.write_keys(path, "AKIDNEW a-new-secret\nAKIDTHIRD a-third-secret\n")
+        status, _, reply = endpoint.control("ReloadConfiguration", {}, **new)
+        tap.ok(status == 400 and re.search(r"portcullis\.conf:\d+: ", reply["message"]),
+               "ReloadConfiguration tells the mistake with its line", reply)
+        tap.equal(describe(daemon, endpoint, key="AKIDTHIRD", secret="a-third-secret"), (200, None),
+                  "and has read the keys as SIGHUP does")
         open_one.close()
         tap.ok(not any(secret in daemon.log() for secret in (signed.SECRET, "a-new-secret", "AKIDOTHER")),
                "no key of the file in the log")
