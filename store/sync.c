@@ -22,9 +22,10 @@ enum store_error store_sync(struct store *store)
 	if (!queue)
 		return STORE_WRITE_FAILED;
 	waiting.done = store_submit(store, queue, &waiting.request) == STORE_DONE;
-	store_queue_flush(queue);
 	while (!waiting.done) {
 		struct pollfd ready = { .fd = store_queue_fd(queue), .events = POLLIN };
+		/* Each time: a reap may prepare the next step, as the sync that somebody else's was waited for. */
+		store_queue_flush(queue);
 		poll(&ready, 1, -1);
 		store_queue_reap(queue, 1);
 	}

@@ -312,6 +312,33 @@ START_TEST(no_request_ends_before_its_sync)
 }
 END_TEST
 
+static void *sync_alone(void *store)
+{
+	return (void *)(intptr_t)store_sync(store);
+}
+
+/* store_sync() too waits for the sync of somebody else, and then makes the next. */
+START_TEST(a_sync_without_a_queue_takes_its_turn)
+{
+	struct file_sync *sync = &file_of(bench.rig.store)->sync;
+	pthread_t thread;
+	void *error;
+	bool waits = false;
+
+	submit(0, STORE_FLUSH, 0, 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, sync_alone, bench.rig.store), 0);
+	while (!waits) {
+		poll(NULL, 0, 1);
+		pthread_mutex_lock(&sync->lock);
+		waits = sync->waiting.first;
+		pthread_mutex_unlock(&sync->lock);
+	}
+	end_call(0);
+	pthread_join(thread, &error);
+	ck_assert_int_eq((intptr_t)error, STORE_OK);
+}
+END_TEST
+
 /* Two workers at once, over the real queues: everybody is served. */
 struct worker {
 	pthread_t thread;
@@ -403,6 +430,7 @@ int main(void)
 	tcase_add_test(counted, a_failed_sync_fails_all);
 	tcase_add_test(counted, direct_writes_do_not_wait);
 	tcase_add_test(counted, a_failed_write_lets_the_next_go_on);
+	tcase_add_test(counted, a_sync_without_a_queue_takes_its_turn);
 	tcase_add_loop_test(counted, no_request_ends_before_its_sync, 0, 20);
 	suite_add_tcase(suite, counted);
 	TCase *real = tcase_create("every medium, both queues");
