@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The kind `memory`: a RAM disk. Anonymous memory that the kernel fills in page by page as it is
- * written, and takes back on discard. All short requests end inside submit; a long range is zeroed
- * in slices, one per turn of the worker.
+ * written, and takes back on discard. All short requests end inside submit; a long range is zeroed,
+ * or looked through for zeros, in slices, one per turn of the worker.
  */
 #include "store/operations.h"
 #include "base/pool.h"
@@ -13,7 +13,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define SLICE_SIZE BUFFER_SIZE_MAX /* bytes zeroed at once: about a millisecond at worst */
+#define SLICE_SIZE                                                                                 \
+	BUFFER_SIZE_MAX /* bytes zeroed or looked at at once: about a millisecond at worst */
 
 struct memory_store {
 	struct store base;
@@ -109,8 +110,9 @@ static bool is_zero(const uint8_t *bytes, size_t length)
  * A page of zeros counts as one that is not there: the kernel would tell which are (if it may), but not
  * apart from those it has swapped out.
  */
-static void find_extent(const struct memory_store *memory, struct store_request *request)
+static enum store_step find_extent(struct store_request *request)
 {
+	const struct memory_store *memory = memory_of(request->store);
 	uint64_t at = request->offset, end = at + request->length;
 	bool zero = false;
 	if (request->length > SLICE_SIZE)
@@ -127,6 +129,7 @@ static void find_extent(const struct memory_store *memory, struct store_request 
 	}
 	request->extent = at - request->offset;
 	request->mapped = !zero;
+	return STORE_STEP_FINISHED;
 }
 
 static enum store_step memory_submit(struct store_request *request)
@@ -144,7 +147,8 @@ static enum store_step memory_submit(struct store_request *request)
 	case STORE_FLUSH:
 		break;
 	case STORE_EXTENT:
-		find_extent(memory_of(request->store), request);
+		/* Who asks will ask for what follows too, again and again. */
+		step = STORE_STEP_HELD;
 		break;
 	case STORE_DISCARD:
 	case STORE_ZERO:
@@ -159,7 +163,8 @@ static enum store_step memory_submit(struct store_request *request)
 static enum store_step memory_advance(struct store_request *request, int result)
 {
 	assert(result == 0);
-	enum store_step step = clear_slice(request);
+	enum store_step step = request->op == STORE_EXTENT ? find_extent(request)
+							   : clear_slice(request);
 	if (step == STORE_STEP_HELD)
 		store_queue_post(request, 0);
 	return step;

@@ -156,6 +156,25 @@ START_TEST(a_read_only_store_tells_too)
 }
 END_TEST
 
+/* Looking through memory takes time, so each look is a turn of its own, and a short one. */
+START_TEST(memory_is_looked_through_in_slices)
+{
+	struct asked asked = {
+		.request = { .op = STORE_EXTENT, .length = RIG_SIZE, .done = count_done }
+	};
+	struct rig rig;
+
+	rig_open(&rig, RIG_MEMORY * RIG_QUEUES);
+	ck_assert_int_eq(store_submit(rig.store, rig.queue, &asked.request), STORE_PENDING);
+	store_queue_flush(rig.queue);
+	rig_wait(rig.queue, &asked.count, 1);
+	ck_assert_int_eq(asked.request.error, STORE_OK);
+	ck_assert(!asked.request.mapped);
+	ck_assert_uint_eq(asked.request.extent, BUFFER_SIZE_MAX);
+	rig_close(&rig);
+}
+END_TEST
+
 /* A request of 1 MiB at 8192; the answers of lseek, as a distance, lead to the extent. */
 static const struct {
 	int data, hole; /* 1: not asked */
@@ -227,6 +246,7 @@ int main(void)
 	suite_add_tcase(suite, media);
 	tcase_add_checked_fixture(tcase, rig_enter, NULL);
 	tcase_add_test(tcase, a_read_only_store_tells_too);
+	tcase_add_test(tcase, memory_is_looked_through_in_slices);
 	tcase_add_rows(tcase, answers_of_the_kernel, rows);
 	suite_add_tcase(suite, tcase);
 	return rig_main(suite);
