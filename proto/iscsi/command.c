@@ -456,7 +456,7 @@ void command_deliver(struct iscsi_task *task, uint64_t now)
 	bool both = (task->flags & COMMAND_READ) && (task->flags & COMMAND_WRITE);
 
 	task->state = TASK_GATHERING;
-	task->conn->commands++;
+	task->place = ++task->conn->commands;
 	scsi->done = command_done;
 	if (task->error)
 		task_fail(task, task->error);
@@ -527,14 +527,10 @@ static void park(struct iscsi_task *task, uint64_t now)
 	conn->parked_last = &task->parked_next;
 }
 
-static bool came_before(const struct iscsi_task *a, const struct iscsi_task *b)
-{
-	if (a->immediate || b->immediate)
-		return (int32_t)(a->serial - b->serial) < 0;
-	return serial_before(a->cmd_sn, b->cmd_sn);
-}
-
-/* Whether SAM-5 section 8.6 lets the task wait for another one of its logical unit, within this session. */
+/*
+ * Whether SAM-5 section 8.6 lets the task wait for another one of its logical unit, within this session. What has not
+ * had its turn is not in the task set: nobody waits for it, least of all an immediate command.
+ */
 static bool is_barred(const struct iscsi_task *task)
 {
 	const struct iscsi_conn *conn = task->conn;
@@ -543,7 +539,8 @@ static bool is_barred(const struct iscsi_task *task)
 		return false;
 	for (const struct iscsi_task *other = conn->first_task; other; other = other->younger)
 		if (other != task && (is_ordered(task) || is_ordered(other)) &&
-			other->scsi.lun == task->scsi.lun && came_before(other, task))
+			other->scsi.lun == task->scsi.lun && other->place != 0 &&
+			other->place < task->place)
 			return true;
 	return false;
 }

@@ -62,8 +62,8 @@ struct iscsi_task {
 	bool unsolicited; /* unsolicited Data-Out is due */
 	uint8_t flags;    /* byte 1 of its PDU */
 	uint32_t itt;
-	uint32_t cmd_sn;
-	uint32_t serial;
+	uint32_t cmd_sn, serial;
+	uint64_t place;     /* in the order in which commands had their turn; 0: not yet */
 	uint32_t edtl;      /* bytes: Expected Data Transfer Length */
 	uint32_t read_edtl; /* bytes: likewise for the read half of a bidirectional command */
 	uint32_t want;      /* bytes of data-out to gather before it can run */

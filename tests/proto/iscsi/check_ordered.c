@@ -106,6 +106,57 @@ static void others_pass(struct transcript *t)
 	expect_read(t, ordered, 2, 512);
 }
 
+static uint32_t put_immediate_read_as(struct transcript *t, uint8_t attribute, uint32_t lba)
+{
+	uint8_t bhs[BHS_SIZE];
+	uint32_t itt = new_read(t, bhs, lba, 1);
+
+	bhs[0] |= IMMEDIATE;
+	bhs[1] = (uint8_t)((bhs[1] & ~7) | attribute);
+	put_be32(bhs + BHS_CMD_SN, --t->cmd_sn);
+	put_command(t, bhs, NULL, 0);
+	return itt;
+}
+
+/* An immediate command does not wait for what is behind a gap in the CmdSNs, however ORDERED that is [SEQ-01]. */
+static void immediate_before_a_gap(struct transcript *t)
+{
+	uint8_t missing[BHS_SIZE];
+	uint32_t first = new_read(t, missing, 1, 1);
+	uint32_t held = put_read_as(t, ORDERED, 2);
+	uint32_t immediate = put_immediate_read_as(t, SIMPLE, 3);
+
+	expect_read(t, immediate, 3, 512);
+	immediate = put_immediate_read_as(t, ORDERED, 4);
+	expect_read(t, immediate, 4, 512);
+	put_command(t, missing, NULL, 0);
+	expect_read(t, first, 1, 512);
+	expect_read(t, held, 2, 512);
+}
+
+/* The order is that of their turns: the immediate one, what fills the gap, what was behind it. No circle. */
+static void no_circle(struct transcript *t)
+{
+	uint8_t missing[BHS_SIZE];
+
+	the_double.pending = true;
+	uint32_t first = new_read(t, missing, 1, 1);
+	missing[1] = (uint8_t)((missing[1] & ~7) | ORDERED);
+	uint32_t held = put_read_as(t, ORDERED, 2);
+	uint32_t immediate = put_immediate_read_as(t, SIMPLE, 3);
+	put_command(t, missing, NULL, 0);
+	MUST_HAVE_RUN(t, 1, 3);
+	double_finish();
+	MUST_HAVE_RUN(t, 1, 3, 1);
+	double_finish();
+	MUST_HAVE_RUN(t, 1, 3, 1, 2);
+	double_finish();
+	expect_read(t, immediate, 3, 512);
+	expect_read(t, first, 1, 512);
+	expect_read(t, held, 2, 512);
+	ck_assert_uint_eq(t->conn->barred, 0);
+}
+
 /* It asks for data when its turn has come; what stands before it with data due holds it up. */
 static void writes(struct transcript *t)
 {
@@ -230,6 +281,9 @@ static const struct scenario scenarios[] = {
 	{ "[SCSI-26] a chain where CmdSN wraps", .run = chain, .cmd_sn = 0xfffffffd },
 	{ "[SCSI-26] nothing to wait for", .run = at_once },
 	{ "[SCSI-26] HEAD OF QUEUE and other units pass", .run = others_pass },
+	{ "[SCSI-26] [SEQ-01] immediate before a gap", .run = immediate_before_a_gap },
+	{ "[SCSI-26] no circle", .run = no_circle },
+	{ "[SCSI-26] no circle where CmdSN wraps", .run = no_circle, .cmd_sn = 0xffffffff },
 	{ "[SCSI-26] writes", .run = writes },
 	{ "[SCSI-26] little memory", .run = with_little_memory, .adjust = adjust_large },
 	{ "[SCSI-26] [TMF-02] aborted", .run = aborted },
