@@ -108,11 +108,11 @@ struct iscsi_conn {
 	uint32_t ordered;    /* likewise commands that are ORDERED */
 	uint32_t barred;     /* tasks in TASK_BARRED */
 	uint32_t tmf_count;
-	uint32_t ping_tag;  /* the last ping's Target Transfer Tag */
-	size_t buffered;    /* bytes of buffers beyond the unsolicited data */
-	bool pinged;        /* a ping of ours is unanswered */
-	bool answers_pings; /* this initiator has answered one before */
-	uint64_t heard_at;
+	uint32_t ping_tag;             /* the last ping's Target Transfer Tag */
+	size_t buffered;               /* bytes of buffers beyond the unsolicited data */
+	bool pinged;                   /* a ping of ours is unanswered */
+	bool answers_pings;            /* this initiator has answered one before */
+	uint64_t heard_at, excused_at; /* excused: we did not read until then, whatever was due */
 	uint64_t commands, bytes_read, bytes_written;
 };
 

@@ -197,6 +197,8 @@ void data_late(struct iscsi_conn *conn, uint64_t now)
 	}
 	if (oldest == ISCSI_NO_DEADLINE)
 		return;
+	if (oldest < conn->excused_at)
+		oldest = conn->excused_at;
 	conn_arm(conn, TIMER_DATA, oldest);
 	if (conn->timers[TIMER_DATA] > now)
 		return;

@@ -61,7 +61,7 @@ static void input_await(struct iscsi_conn *conn, uint64_t now)
 
 void input_excuse(struct iscsi_conn *conn, uint64_t now)
 {
-	conn->heard_at = now;
+	conn->heard_at = conn->excused_at = now;
 	conn->input.began = 0;
 	input_await(conn, now);
 }

@@ -260,6 +260,40 @@ static void unread_is_not_silent(struct transcript *t)
 	ck_assert(has_event(t, ISCSI_EVENT_TIMEOUT, "take"));
 }
 
+/* Likewise data that was asked for: it may lie in the socket. Once we read, it has its time anew. */
+static void unread_is_not_late(struct transcript *t)
+{
+	struct iovec vector;
+
+	(void)put_write(t, 0, 16, new_data(), 0, true);
+	expect(t, OP_R2T);
+	for (unsigned i = 0; i < 5; i++)
+		put_read(t, 0, 2048);
+	iscsi_conn_received(t->conn, 0, t->bytes, t->count, t->now);
+	t->count = 0;
+	for (unsigned i = 0; i < 10; i++) {
+		t->now += 50000;
+		iscsi_conn_tick(t->conn, t->now);
+		ck_assert_int_gt(iscsi_conn_output(t->conn, &vector, 1), 0);
+		iscsi_conn_sent(t->conn, 100, t->now);
+	}
+	ck_assert(!iscsi_conn_wants_input(t->conn));
+	ck_assert_int_eq(t->conn->phase, ISCSI_PHASE_FULL);
+	while (iscsi_conn_output(t->conn, &vector, 1) > 0)
+		iscsi_conn_sent(t->conn, vector.iov_len, t->now);
+	ck_assert(iscsi_conn_wants_input(t->conn));
+	t->now += 59999;
+	iscsi_conn_tick(t->conn, t->now);
+	ck_assert_int_eq(t->conn->phase, ISCSI_PHASE_FULL);
+	ck_assert(!has_event(t, ISCSI_EVENT_TIMEOUT, NULL));
+	t->now += 1;
+	iscsi_conn_tick(t->conn, t->now);
+	ck_assert_int_eq(t->conn->phase, ISCSI_PHASE_FINISHED);
+	ck_assert(has_event(t, ISCSI_EVENT_TIMEOUT, "data of a write"));
+	while (iscsi_conn_output(t->conn, &vector, 1) > 0)
+		iscsi_conn_sent(t->conn, vector.iov_len, t->now);
+}
+
 /* A discovery session is kept while it asks, and no longer: unnamed ones count as strangers. */
 static void idle_discovery(struct transcript *t)
 {
@@ -290,6 +324,8 @@ static const struct scenario scenarios[] = {
 	{ "[LOGIN-18] [SES-08] trickles", .run = trickles },
 	{ "each PDU has its time", .run = each_pdu_has_its_time },
 	{ "what we do not read is no silence", .run = unread_is_not_silent,
+		.adjust = adjust_large },
+	{ "[DATA-18] what we do not read is not late", .run = unread_is_not_late,
 		.adjust = adjust_large },
 	{ "[TEXT-10] an idle discovery session", .run = idle_discovery, .discovery = true },
 };
