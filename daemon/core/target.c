@@ -238,13 +238,27 @@ static bool tsih_is_acceptable(const struct session_entry *session,
 	return false;
 }
 
+/* The next TSIH that no other session of the initiator has (section 4.4.3, the TSIH rule): the count wraps. Under the lock. */
+static uint16_t tsih_next(struct target *target, const struct session_entry *entry)
+{
+	struct session_entry *other;
+
+	do {
+		if (++target->last_tsih == 0)
+			target->last_tsih = 1;
+		TAILQ_FOREACH(other, target_bucket(target, entry->identity), link)
+		if (other != entry && other->tsih == target->last_tsih &&
+			same_initiator(other, entry))
+			break;
+	} while (other);
+	return target->last_tsih;
+}
+
 /* Gives the entry its session. Under the lock. */
 static void entry_register(
 	struct target *target, struct session_entry *entry, struct admission *admission)
 {
-	if (++target->last_tsih == 0)
-		target->last_tsih = 1;
-	entry->tsih = entry->identity->tsih ? entry->identity->tsih : target->last_tsih;
+	entry->tsih = entry->identity->tsih ? entry->identity->tsih : tsih_next(target, entry);
 	entry->admitted = true;
 	entry->waiting = false;
 	admission->nexus_lost = nexus_was_lost(target, nexus_hash(entry->identity));

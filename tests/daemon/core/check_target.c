@@ -174,6 +174,29 @@ START_TEST(tsih_wraps_around_zero)
 }
 END_TEST
 
+START_TEST(a_tsih_that_is_taken_is_passed_over)
+{
+	struct login old[2], fresh, stranger;
+
+	enter(&old[0], "iqn.a", 1);
+	enter(&old[1], "iqn.a", 2);
+	ck_assert_int_eq(admit(&old[0]), ISCSI_ADMITTED);
+	ck_assert_int_eq(admit(&old[1]), ISCSI_ADMITTED);
+	target.last_tsih = 0xffff;
+	enter(&stranger, "iqn.b", 1);
+	ck_assert_int_eq(admit(&stranger), ISCSI_ADMITTED);
+	ck_assert_uint_eq(stranger.entry.tsih, old[0].entry.tsih);
+	target.last_tsih = 0xffff;
+	enter(&fresh, "iqn.a", 3);
+	ck_assert_int_eq(admit(&fresh), ISCSI_ADMITTED);
+	ck_assert_uint_eq(fresh.entry.tsih, old[1].entry.tsih + 1);
+	leave(&old[0]);
+	leave(&old[1]);
+	leave(&fresh);
+	leave(&stranger);
+}
+END_TEST
+
 START_TEST(a_change_makes_a_login_stale)
 {
 	struct login a;
@@ -535,6 +558,7 @@ static Suite *target_suite(void)
 	tcase_add_test(rules, a_login_waits_for_sessions_that_a_change_shuts_out);
 	tcase_add_test(rules, a_looser_policy_shuts_nobody_out);
 	tcase_add_test(rules, tsih_wraps_around_zero);
+	tcase_add_test(rules, a_tsih_that_is_taken_is_passed_over);
 	tcase_add_test(rules, a_change_makes_a_login_stale);
 	tcase_add_test(rules, a_rotation_disturbs_no_login);
 	tcase_add_test(rules, a_finished_record_proves_nothing);
