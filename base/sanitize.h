@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What AddressSanitizer must be told about memory that does not come from malloc(): idle bytes
- * are forbidden, and pages of our own may hold the last pointer to something on the heap.
- * Without the sanitizer these are nothing.
+ * are forbidden, and pages of our own may hold the last pointer to something on the heap. And
+ * what ThreadSanitizer must: which bytes belong to those who race for them.
+ * Without the sanitizers these are nothing.
  */
 #ifndef PORTCULLIS_BASE_SANITIZE_H
 #define PORTCULLIS_BASE_SANITIZE_H
@@ -11,6 +12,24 @@
 #if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
 #define __SANITIZE_ADDRESS__ 1
 #endif
+#endif
+
+#ifdef __SANITIZE_THREAD__
+/* Parts of the sanitizer's runtime, which has no header for them. */
+void AnnotateIgnoreReadsBegin(const char *file, int line);
+void AnnotateIgnoreReadsEnd(const char *file, int line);
+void AnnotateIgnoreWritesBegin(const char *file, int line);
+void AnnotateIgnoreWritesEnd(const char *file, int line);
+
+/* Between these the thread touches bytes whose order is their users' affair: a disk's. */
+#define memory_race_begin()                                                                        \
+	(AnnotateIgnoreReadsBegin(__FILE__, __LINE__),                                             \
+		AnnotateIgnoreWritesBegin(__FILE__, __LINE__))
+#define memory_race_end()                                                                          \
+	(AnnotateIgnoreWritesEnd(__FILE__, __LINE__), AnnotateIgnoreReadsEnd(__FILE__, __LINE__))
+#else
+#define memory_race_begin() ((void)0)
+#define memory_race_end()   ((void)0)
 #endif
 
 #ifdef __SANITIZE_ADDRESS__

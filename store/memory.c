@@ -6,6 +6,7 @@
  */
 #include "store/operations.h"
 #include "base/pool.h"
+#include "base/sanitize.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -137,6 +138,8 @@ static enum store_step memory_submit(struct store_request *request)
 	uint8_t *at = memory_of(request->store)->bytes + request->offset;
 	enum store_step step = STORE_STEP_FINISHED;
 	request->error = STORE_OK;
+	/* Two initiators may write the same block at the same time; what it holds then is theirs to say. */
+	memory_race_begin();
 	switch (request->op) {
 	case STORE_READ:
 		memcpy(request->buffer, at, (size_t)request->length);
@@ -155,6 +158,7 @@ static enum store_step memory_submit(struct store_request *request)
 		step = clear_slice(request);
 		break;
 	}
+	memory_race_end();
 	if (step == STORE_STEP_HELD)
 		store_queue_post(request, 0);
 	return step;
@@ -163,8 +167,10 @@ static enum store_step memory_submit(struct store_request *request)
 static enum store_step memory_advance(struct store_request *request, int result)
 {
 	assert(result == 0);
+	memory_race_begin();
 	enum store_step step = request->op == STORE_EXTENT ? find_extent(request)
 							   : clear_slice(request);
+	memory_race_end();
 	if (step == STORE_STEP_HELD)
 		store_queue_post(request, 0);
 	return step;

@@ -279,7 +279,12 @@ def main():
         holes(daemon, tap)
         refusals(daemon, tap)
         open_disk(daemon, tap)
-        drained(daemon, tap)
+        with open(portcullis.binary(), "rb") as program:
+            slow = b"__tsan_init" in program.read()
+        if slow:
+            tap.skip("a drain under QEMU's hands", "under ThreadSanitizer the 5 s to log out are too few for qemu-io")
+        else:
+            drained(daemon, tap)
         half_an_image(daemon, tap)
         tap.equal(daemon.stop(), 0, "the daemon ends well")
     return tap.finish()
