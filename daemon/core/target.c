@@ -18,6 +18,8 @@ static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t length)
 	return hash;
 }
 
+#define TSIH_TRIES 4096u
+
 static struct session_list *target_bucket(
 	struct target *target, const struct iscsi_identity *identity)
 {
@@ -238,19 +240,29 @@ static bool tsih_is_acceptable(const struct session_entry *session,
 	return false;
 }
 
-/* The next TSIH that no other session of the initiator has (section 4.4.3, the TSIH rule): the count wraps. Under the lock. */
-static uint16_t tsih_next(struct target *target, const struct session_entry *entry)
+/* Whether another session of the initiator has this TSIH. Under the lock. */
+static bool tsih_is_taken(struct target *target, const struct session_entry *entry, uint16_t tsih)
 {
 	struct session_entry *other;
 
-	do {
+	TAILQ_FOREACH(other, target_bucket(target, entry->identity), link)
+	if (other != entry && other->tsih == tsih && same_initiator(other, entry))
+		return true;
+	return false;
+}
+
+/*
+ * The next TSIH that no session of the initiator has (section 4.4.3, the TSIH rule): the count wraps. An initiator
+ * with more than TSIH_TRIES of them in a row shares one, since the search must end. Under the lock.
+ */
+static uint16_t tsih_next(struct target *target, const struct session_entry *entry)
+{
+	for (unsigned tries = 0; tries < TSIH_TRIES; tries++) {
 		if (++target->last_tsih == 0)
 			target->last_tsih = 1;
-		TAILQ_FOREACH(other, target_bucket(target, entry->identity), link)
-		if (other != entry && other->tsih == target->last_tsih &&
-			same_initiator(other, entry))
+		if (!tsih_is_taken(target, entry, target->last_tsih))
 			break;
-	} while (other);
+	}
 	return target->last_tsih;
 }
 
