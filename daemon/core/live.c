@@ -431,8 +431,11 @@ static void reload_begin(struct live_change *change)
 	}
 	config_diff(live->running, file, reload_difference, live);
 	change->after = live_config_take(live->running, &merged);
-	if (!change->after)
-		abort(); /* nothing has been touched; a daemon without 200 bytes serves nobody */
+	if (!change->after) {
+		snprintf(change->error, sizeof(change->error), "out of memory");
+		reload_refuse(change, file);
+		return;
+	}
 	change->portals = portal_set_open(
 		live->place.workers->portals, change->after, NULL, change->error);
 	if (!change->portals || apply_targets(change, change->after, change->error) < 0) {
