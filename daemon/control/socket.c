@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #define SOCKET_MODE 0660
-#define BACKLOG     128
 
 static int fail(char error[CONFIG_ERROR_SIZE], const char *path, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -104,7 +103,7 @@ static int bind_socket(struct control_socket *listening, const struct sockaddr_u
 	listening->inode = made.st_ino;
 	if (group != (gid_t)-1 && lchown(path, (uid_t)-1, group))
 		return fail(error, path, "cannot give it to its group: %s", strerror(errno));
-	if (chmod(path, SOCKET_MODE) || listen(listening->fd, BACKLOG))
+	if (chmod(path, SOCKET_MODE) || listen(listening->fd, SOMAXCONN))
 		return fail(error, path, "%s", strerror(errno));
 	return 0;
 }

@@ -12,8 +12,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BACKLOG 128
-
 int control_tcp_listen(const char *what, const char *endpoint, char error[CONFIG_ERROR_SIZE])
 {
 	struct sockaddr_storage address;
@@ -26,7 +24,7 @@ int control_tcp_listen(const char *what, const char *endpoint, char error[CONFIG
 					 : address_parse(host, port, &address);
 	if (length)
 		fd = address_bind(&address, length, false);
-	if (fd < 0 || listen(fd, BACKLOG)) {
+	if (fd < 0 || listen(fd, SOMAXCONN)) {
 		snprintf(error, CONFIG_ERROR_SIZE, "%s endpoint %s: cannot listen: %s", what,
 			endpoint, strerror(errno));
 		if (fd >= 0)

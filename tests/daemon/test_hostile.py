@@ -43,10 +43,9 @@ class Way:
         self.places, self.flood, self.context = places, flood, context
 
     def connect(self):
-        family = socket.AF_UNIX if isinstance(self.address, str) else socket.AF_INET
-        wire = socket.socket(family, socket.SOCK_STREAM)
-        wire.settimeout(30)
-        wire.connect(self.address)
+        if isinstance(self.address, str):
+            return portcullis.unix_stream(self.address, 30)
+        wire = socket.create_connection(self.address, 30)
         return self.context.wrap_socket(wire, server_hostname="127.0.0.1") if self.context else wire
 
 

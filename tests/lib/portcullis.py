@@ -15,6 +15,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -58,6 +59,16 @@ targets = ( %s );
 """ % (addresses, control, ",\n  ".join(targets or [target()]), extra)
 
 
+def unix_stream(path, timeout):
+    """A Unix stream connected to `path`. Its connect() waits for a place in the backlog, which one with a timeout of
+    Python's, and so without waiting of the kernel's, does not: it fails with EAGAIN."""
+    wire = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(timeout), 0))
+    wire.connect(path)
+    wire.settimeout(timeout)
+    return wire
+
+
 class UnixConnection(http.client.HTTPConnection):
     """http.client over a Unix stream socket."""
 
@@ -66,9 +77,7 @@ class UnixConnection(http.client.HTTPConnection):
         self.path = path
 
     def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
+        self.sock = unix_stream(self.path, self.timeout)
 
 
 class Daemon:
