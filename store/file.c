@@ -24,6 +24,7 @@
 
 enum file_step {
 	STEP_READ,
+	STEP_AHEAD, /* fetches this piece and what follows; then it is read */
 	STEP_WRITE,
 	STEP_WRITE_STABLE, /* the range is synced with it */
 	STEP_SYNC,
@@ -109,6 +110,8 @@ static enum store_step submit_read(struct file_store *file, struct store_request
 	read_inline(file, request);
 	if (request->progress == request->length)
 		return finish(request, STORE_OK);
+	if (file->nowait && file_goes_on(file, request))
+		return go_to(request, STEP_AHEAD);
 	return go_to(request, STEP_READ);
 }
 
@@ -229,6 +232,10 @@ static void file_describe(const struct store_request *request, struct store_io *
 	case STEP_WRITE_STABLE:
 		describe_transfer(request, io);
 		break;
+	case STEP_AHEAD:
+		io->kind = STORE_IO_AHEAD;
+		io->length += file_ahead(request);
+		break;
 	case STEP_PUNCH:
 		io->kind = STORE_IO_ALLOCATE;
 		io->flags = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
@@ -259,6 +266,12 @@ static enum store_step after_transfer(struct store_request *request, int result)
 		return fail(request, result ? -result : EIO);
 	request->progress += (unsigned)result;
 	return request->progress == request->length ? finish(request, STORE_OK) : STORE_STEP_IO;
+}
+
+static enum store_step after_ahead(struct store_request *request, int result)
+{
+	(void)result; /* an error will meet the read itself */
+	return go_to(request, STEP_READ);
 }
 
 static enum store_step after_write(struct store_request *request, int result)
@@ -376,6 +389,7 @@ static enum store_step file_advance(struct store_request *request, int result)
 {
 	static enum store_step (*const after[STEP_COUNT])(struct store_request *, int) = {
 		[STEP_READ] = after_transfer,
+		[STEP_AHEAD] = after_ahead,
 		[STEP_WRITE] = after_write,
 		[STEP_WRITE_STABLE] = after_write_stable,
 		[STEP_SYNC] = after_sync,
@@ -407,6 +421,7 @@ const struct store_operations store_file = {
 	.may_grow = file_may_grow,
 	.grow = file_grow,
 	.may_reopen = file_may_reopen,
+	.view = file_view,
 	.submit = file_submit,
 	.describe = file_describe,
 	.advance = file_advance,

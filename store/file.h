@@ -19,9 +19,14 @@ struct file_sync {
 	struct request_list waiting; /* came since: for the next one */
 };
 
+struct file_map; /* file_view.c */
+
+#define FILE_STREAMS 8u /* readers in sequence that are told apart */
+
 struct file_store {
 	struct store base;
 	int fd;
+	struct file_map *_Atomic map; /* the file from its beginning; NULL: it cannot be had */
 	bool in_memory;   /* tmpfs and its like: no device behind it, so nothing to wait for */
 	bool nowait;      /* reads can say "only if cached" (RWF_NOWAIT) */
 	void *zeros;      /* FILE_ZEROS_SIZE bytes, page aligned, read-only */
@@ -30,6 +35,8 @@ struct file_store {
 	_Atomic uint64_t
 		watched_until; /* likewise: one was slow, so whether they wait is watched */
 	struct file_sync sync;
+	_Atomic uint64_t streams[FILE_STREAMS]; /* where each reader in sequence will miss next */
+	atomic_uint stream;                     /* the place that the next one takes */
 };
 
 #define FILE_ZEROS_SIZE (1u << 20)
@@ -63,6 +70,21 @@ void file_sync_destroy(struct file_store *file);
 bool file_sync_lead(struct file_store *file, struct store_request *request);
 /* The sync under way has ended with `result` (0 or -errno). Any thread. */
 void file_sync_ended(struct file_store *file, int result);
+
+/*
+ * Whether a read that the page cache cannot serve goes on where a reader was about to miss; then file_ahead() bytes
+ * behind it are fetched with it. Any thread.
+ */
+bool file_goes_on(struct file_store *file, const struct store_request *request);
+uint64_t file_ahead(const struct store_request *request);
+
+/* As store_operations.view. */
+const void *file_view(struct store *store, uint64_t offset, uint64_t length);
+/* Part of opening and closing; `status` of the open file. */
+void file_view_open(struct file_store *file, const struct stat *status);
+void file_view_close(struct file_store *file);
+/* The file has `size` bytes now. One caller at a time, beside file_view(). */
+void file_view_grow(struct file_store *file, uint64_t size);
 
 /* As store_operations.may_grow, and .grow. */
 bool file_may_grow(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE]);

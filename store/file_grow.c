@@ -56,9 +56,10 @@ bool file_grow(struct store *store, uint64_t size, char error[STORE_ERROR_SIZE])
 	uint64_t bytes;
 	bool has;
 
-	if (!look(store, size, &bytes, &has, error) || has)
-		return has;
-	if (ftruncate(fd, (off_t)size) || fsync(fd))
+	if (!look(store, size, &bytes, &has, error))
+		return false;
+	if (!has && (ftruncate(fd, (off_t)size) || fsync(fd)))
 		return refuse(error, "cannot be enlarged");
+	file_view_grow(file_of(store), size);
 	return true;
 }

@@ -314,6 +314,9 @@ static bool prepare_store(struct file_store *file, const struct opening *opening
 	uint32_t unit = discard_unit(opening);
 	file->fd = opening->fd;
 	file_sync_init(file);
+	/* Before anything is read: small folios alone, and no reading ahead (file_ahead.c). */
+	if (!config->direct)
+		posix_fadvise(opening->fd, 0, 0, POSIX_FADV_RANDOM);
 	file->in_memory = !device && is_in_memory(opening->fd);
 	file->nowait = !config->direct && knows_nowait(opening->fd);
 	file->base.identity = file_identity(&opening->stat);
@@ -328,6 +331,7 @@ static bool prepare_store(struct file_store *file, const struct opening *opening
 		.created = opening->created,
 		.grown = opening->grown && !opening->created,
 	};
+	file_view_open(file, &opening->stat);
 	return true;
 }
 
@@ -349,6 +353,7 @@ void file_close(struct store *store)
 {
 	struct file_store *file = file_of(store);
 	file_sync_destroy(file);
+	file_view_close(file);
 	munmap(file->zeros, FILE_ZEROS_SIZE);
 	close(file->fd);
 }

@@ -133,6 +133,12 @@ static enum store_step find_extent(struct store_request *request)
 	return STORE_STEP_FINISHED;
 }
 
+static const void *memory_view(struct store *store, uint64_t offset, uint64_t length)
+{
+	(void)length;
+	return memory_of(store)->bytes + offset;
+}
+
 static enum store_step memory_submit(struct store_request *request)
 {
 	uint8_t *at = memory_of(request->store)->bytes + request->offset;
@@ -182,6 +188,7 @@ const struct store_operations store_memory = {
 	.matches = memory_matches,
 	.open = memory_open,
 	.close = memory_close,
+	.view = memory_view,
 	.submit = memory_submit,
 	.advance = memory_advance,
 };

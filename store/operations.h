@@ -25,12 +25,13 @@ enum store_io_kind {
 	STORE_IO_WRITE,
 	STORE_IO_SYNC,
 	STORE_IO_ALLOCATE,
+	STORE_IO_AHEAD,
 	STORE_IO_SEEK
 };
 
 /* One system call on a file. */
 struct store_io {
-	enum store_io_kind kind; /* preadv2, pwritev2, fdatasync, fallocate, lseek */
+	enum store_io_kind kind; /* preadv2, pwritev2, fdatasync, fallocate, posix_fadvise, lseek */
 	int fd;
 	int flags; /* READ, WRITE: RWF_*; ALLOCATE: FALLOC_FL_*; SEEK: SEEK_DATA, SEEK_HOLE */
 	uint64_t offset;
@@ -61,6 +62,8 @@ struct store_operations {
 	/* As store_may_reopen(); NULL: always. */
 	bool (*may_reopen)(const struct store *store, const char *path, bool read_only,
 		char error[STORE_ERROR_SIZE]);
+	/* As store_view(); NULL: nothing can be sent from where it lies. Any thread. */
+	const void *(*view)(struct store *store, uint64_t offset, uint64_t length);
 	/*
 	 * The first step; `step` and `progress` are 0. Must not block on a device for long. The only one
 	 * that finds the data of a WRITE at store_request_data(); afterwards it is in `buffer`.
@@ -90,6 +93,9 @@ bool store_explain(char error[STORE_ERROR_SIZE], const char *path, const char *f
  * `result`. Any thread; the request is the queue's again with the call.
  */
 void store_queue_post(struct store_request *request, int result);
+
+/* The contract of every range: whole blocks inside the size, at least one. Aborts otherwise. */
+void store_assert_range(const struct store_info *info, uint64_t offset, uint64_t length);
 
 /* Where the data of a WRITE lies while submit() runs: lent, or in its buffer. */
 static inline const void *store_request_data(const struct store_request *request)

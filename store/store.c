@@ -162,6 +162,16 @@ uint64_t store_identity(const struct store *store)
 	return store->identity;
 }
 
+void store_assert_range(const struct store_info *info, uint64_t offset, uint64_t length)
+{
+	assert(length > 0);
+	assert(length % info->block_size == 0);
+	assert(offset % info->block_size == 0);
+	assert(offset <= info->size);
+	assert(length <= info->size - offset);
+	(void)info, (void)offset, (void)length;
+}
+
 static void assert_request(const struct store_info *info, const struct store_request *request)
 {
 	assert(request->op <= STORE_EXTENT);
@@ -170,11 +180,7 @@ static void assert_request(const struct store_info *info, const struct store_req
 	assert(!request->lent || request->op == STORE_WRITE);
 	if (request->op == STORE_FLUSH)
 		return;
-	assert(request->length > 0);
-	assert(request->length % info->block_size == 0);
-	assert(request->offset % info->block_size == 0);
-	assert(request->offset <= info->size);
-	assert(request->length <= info->size - request->offset);
+	store_assert_range(info, request->offset, request->length);
 	if (request->op == STORE_READ || request->op == STORE_WRITE) {
 		assert(request->length <= BUFFER_SIZE_MAX);
 		assert(request->buffer);

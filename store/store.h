@@ -174,4 +174,18 @@ unsigned store_queue_reap(struct store_queue *queue, unsigned most);
 enum store_answer store_submit(
 	struct store *store, struct store_queue *queue, struct store_request *request);
 
+/*
+ * Where [offset, offset + length) lies (whole blocks, inside the size; length > 0), if it may be sent from there now
+ * without waiting for a device; NULL: submit a READ. It is for system calls alone, which say EFAULT where a file is
+ * shorter than it was or its device fails; to touch it there would end the process. What is written meanwhile shows.
+ * Good until store_close().
+ */
+const void *store_view(
+	struct store *store, struct store_queue *queue, uint64_t offset, uint64_t length);
+/*
+ * What a system call that was given views made of them: how long it took, and whether it failed with EFAULT. One that
+ * had to wait for a device, although nobody expected it, is the last for a while on this queue.
+ */
+void store_viewed(struct store_queue *queue, uint64_t took_ns, bool failed);
+
 #endif

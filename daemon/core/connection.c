@@ -6,6 +6,7 @@
 #include "daemon/core/connection.h"
 
 #include "base/log.h"
+#include "base/sanitize.h"
 #include "daemon/core/address.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/closing.h"
@@ -18,10 +19,12 @@
 
 #define LINGER_MS        1000u /* K5: input is drained until the peer's FIN or this long */
 #define VECTORS_PER_SEND 512
-#define RECEIVE_BEHIND   (16u << 10) /* bytes taken along behind a data segment */
-#define SENDS_PER_TURN   8
-#define DRAINS_PER_TURN  8
-#define REFUSED_LOGGED   10 /* lines of refused connections of a worker in LOG_LIMIT_WINDOW_MS */
+#define RECEIVE_BEHIND   (16u << 10) /* bytes taken along behind a large data segment */
+#define RECEIVE_PER_TURN                                                                           \
+	(512u << 10) /* bytes after which a connection lets the others have their turn */
+#define SENDS_PER_TURN  8
+#define DRAINS_PER_TURN 8
+#define REFUSED_LOGGED  10 /* lines of refused connections of a worker in LOG_LIMIT_WINDOW_MS */
 
 void connection_dirty(struct connection *connection)
 {
@@ -80,7 +83,8 @@ static bool connection_drain(struct connection *connection)
 	return true;
 }
 
-static void connection_receive(struct connection *connection, uint64_t now)
+/* Receives once; 0 when there may be no more for now, else how many bytes came. */
+static size_t connection_receive(struct connection *connection, uint64_t now)
 {
 	struct worker *worker = connection->worker;
 	uint8_t *at = NULL;
@@ -89,19 +93,32 @@ static void connection_receive(struct connection *connection, uint64_t now)
 	 * In the middle of a large segment the next one is likely as large: only its beginning is
 	 * taken along, so that the rest too goes straight to its place.
 	 */
-	size_t behind = direct ? RECEIVE_BEHIND : RECEIVE_SIZE;
+	size_t behind = direct > RECEIVE_BEHIND ? RECEIVE_BEHIND : RECEIVE_SIZE;
 	struct iovec vectors[2] = { { at, direct }, { worker->receive_buffer, behind } };
 
 	ssize_t got = readv(connection->fd, direct ? vectors : vectors + 1, direct ? 2 : 1);
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
+		return 0;
 	if (got <= 0) {
 		iscsi_conn_lost(connection->engine, now);
-		return;
+		return 0;
 	}
 	size_t placed = (size_t)got < direct ? (size_t)got : direct;
 	iscsi_conn_received(
 		connection->engine, placed, worker->receive_buffer, (size_t)got - placed, now);
+	return (size_t)got < direct + behind ? 0 : (size_t)got;
+}
+
+/* What has come, so that it is answered together. */
+static void connection_receive_all(struct connection *connection, uint64_t now)
+{
+	size_t received = 0, more;
+
+	do {
+		more = connection_receive(connection, now);
+		received += more;
+	} while (more > 0 && received < RECEIVE_PER_TURN &&
+		 iscsi_conn_wants_input(connection->engine));
 }
 
 static void connection_readable(evutil_socket_t fd, short what, void *context)
@@ -118,7 +135,7 @@ static void connection_readable(evutil_socket_t fd, short what, void *context)
 			iscsi_conn_lost(connection->engine, clock_now());
 	} else if (iscsi_conn_wants_input(connection->engine)) {
 		connection->worker->engine.ticks = clock_nanoseconds();
-		connection_receive(connection, clock_now());
+		connection_receive_all(connection, clock_now());
 	}
 }
 
@@ -150,6 +167,28 @@ static void connection_timer(evutil_socket_t fd, short what, void *context)
 
 /* --- settling --- */
 
+/* As sendmsg(); what lies in a store is watched, since it may turn out not to be there. */
+static ssize_t connection_write(struct connection *connection, const struct msghdr *message)
+{
+	const bool watched = iscsi_conn_has_views(connection->engine);
+	const uint64_t began = watched ? clock_nanoseconds() : 0;
+
+	/* What initiators write meanwhile is their affair, as in the store itself. */
+	memory_race_begin();
+	ssize_t sent = sendmsg(connection->fd, message, MSG_NOSIGNAL | MSG_DONTWAIT);
+	memory_race_end();
+	const int reason = errno;
+	if (watched)
+		store_viewed(connection->worker->engine.queue, clock_nanoseconds() - began,
+			sent < 0 && reason == EFAULT);
+	if (sent < 0 && reason == EFAULT)
+		log_error(LOG_WHAT("read-failed"), LOG_TEXT("peer", connection->peer),
+			LOG_TEXT("why", "a LUN's file cannot be read, or is shorter than it was: "
+					"connection reset"));
+	errno = reason;
+	return sent;
+}
+
 /* Sends what is queued; -1 when the transport failed. */
 static int connection_send(struct connection *connection, uint64_t now)
 {
@@ -164,7 +203,7 @@ static int connection_send(struct connection *connection, uint64_t now)
 		for (int i = 0; i < count; i++)
 			length += vectors[i].iov_len;
 		struct msghdr message = { .msg_iov = vectors, .msg_iovlen = (size_t)count };
-		ssize_t sent = sendmsg(connection->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t sent = connection_write(connection, &message);
 		if (sent < 0 && errno != EAGAIN && errno != EINTR)
 			return -1;
 		if (sent > 0)

@@ -114,6 +114,9 @@ void task_drop_buffer(struct iscsi_task *task)
 	buffer_put(conn->worker->buffers, task->scsi.buffer, task->scsi.buffer_size);
 	conn->buffered -= task->charged;
 	task->charged = 0;
+	if (task->scsi.view)
+		conn->views--;
+	task->scsi.view = NULL;
 	task->scsi.lent = NULL;
 	task->scsi.buffer = NULL;
 	task->scsi.buffer_size = 0;
@@ -488,13 +491,28 @@ static void execute(struct iscsi_task *task, uint64_t now)
 	command_respond(task, now);
 }
 
+/*
+ * Whether the data needs no buffer, since it can be sent from where it lies. Not when a digest is taken of it: it may
+ * still change before it is sent.
+ */
+static bool take_view(struct iscsi_task *task)
+{
+	struct iscsi_conn *conn = task->conn;
+
+	if (task->scsi.direction != SCSI_DATA_IN || conn->parameters.data_digest ||
+		!scsi_task_view(&task->scsi))
+		return false;
+	conn->views++;
+	return true;
+}
+
 /* Whether the buffer is there, or an error that says why not; false: parked. */
 static bool has_buffer(struct iscsi_task *task)
 {
 	struct iscsi_conn *conn = task->conn;
 	uint32_t need = task->scsi.direction == SCSI_NO_DATA ? 0 : task->scsi.length;
 
-	if (need <= task->scsi.buffer_size)
+	if (need <= task->scsi.buffer_size || take_view(task))
 		return true;
 	if (task->state == TASK_PARKED ? conn->parked != task : conn->parked != NULL)
 		return false;
@@ -537,6 +555,8 @@ static bool is_barred(const struct iscsi_task *task)
 
 	if (conn->ordered == 0 || (task->flags & ATTRIBUTE_MASK) == ATTRIBUTE_HEAD_OF_QUEUE)
 		return false;
+	if (is_ordered(task) && conn->views > 0)
+		return true; /* what is read then is what lies there when it is sent */
 	for (const struct iscsi_task *other = conn->first_task; other; other = other->younger)
 		if (other != task && (is_ordered(task) || is_ordered(other)) &&
 			other->scsi.lun == task->scsi.lun && other->place != 0 &&

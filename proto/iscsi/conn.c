@@ -221,7 +221,7 @@ enum iscsi_phase iscsi_conn_phase(const struct iscsi_conn *conn)
 
 bool iscsi_conn_busy(const struct iscsi_conn *conn)
 {
-	return conn->executing > 0 || conn->tmfs;
+	return conn->executing > 0 || conn->views > 0 || conn->tmfs;
 }
 
 void iscsi_conn_admission(struct iscsi_conn *conn, enum iscsi_admission answer,

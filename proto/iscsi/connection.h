@@ -102,11 +102,11 @@ struct iscsi_conn {
 	struct held_pdu *held;                     /* wait for a lower CmdSN, in order */
 	struct iscsi_tmf *tmfs;
 	uint32_t max_cmd_sn_sent;
-	uint32_t serial;     /* the last task's or function's number on this connection */
-	uint32_t executing;  /* tasks in the device server or the store */
-	uint32_t immediates; /* immediate commands without a response */
-	uint32_t ordered;    /* likewise commands that are ORDERED */
-	uint32_t barred;     /* tasks in TASK_BARRED */
+	uint32_t serial;        /* the last task's or function's number on this connection */
+	uint32_t executing;     /* tasks in the device server or the store */
+	uint32_t immediates;    /* immediate commands without a response */
+	uint32_t ordered;       /* likewise commands that are ORDERED */
+	uint32_t barred, views; /* tasks in TASK_BARRED; whose data is sent from where it lies */
 	uint32_t tmf_count;
 	uint32_t ping_tag;             /* the last ping's Target Transfer Tag */
 	size_t buffered;               /* bytes of buffers beyond the unsolicited data */

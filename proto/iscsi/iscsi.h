@@ -65,6 +65,11 @@ void iscsi_conn_lost(struct iscsi_conn *conn, uint64_t now);
 
 /* Fills up to `capacity` vectors with what is to be sent, in order; returns how many. Valid until the next call. */
 int iscsi_conn_output(struct iscsi_conn *conn, struct iovec *vectors, int capacity);
+/*
+ * Whether they may name places of which only system calls may read, and which may make them wait: store_view(). How
+ * that went is told to store_viewed().
+ */
+bool iscsi_conn_has_views(const struct iscsi_conn *conn);
 /* `length` of those bytes were sent. */
 void iscsi_conn_sent(struct iscsi_conn *conn, size_t length, uint64_t now);
 

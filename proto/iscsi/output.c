@@ -176,6 +176,11 @@ void output_drop(struct iscsi_conn *conn)
 	conn_disarm(conn, TIMER_OUTPUT);
 }
 
+bool iscsi_conn_has_views(const struct iscsi_conn *conn)
+{
+	return conn->views > 0;
+}
+
 /* Adds the part of `bytes` that lies beyond *skip; less is then left to skip. */
 static int vector_add(struct iovec *vector, const uint8_t *bytes, uint32_t length, uint32_t *skip)
 {

@@ -41,7 +41,7 @@ static uint32_t segment_limit(const struct iscsi_conn *conn)
 }
 
 /*
- * Sends `length` bytes of the task's buffer in sequences of at most MaxBurstLength. With `status`, the
+ * Sends `length` bytes of the task's data in sequences of at most MaxBurstLength. With `status`, the
  * last PDU carries it, and takes the task over. Returns the number of PDUs.
  */
 static uint32_t send_data(struct iscsi_task *task, uint32_t length, bool status, uint64_t now)
@@ -51,6 +51,7 @@ static uint32_t send_data(struct iscsi_task *task, uint32_t length, bool status,
 	uint32_t burst = conn->parameters.max_burst_length;
 	uint32_t limit = segment_limit(conn);
 	uint32_t data_sn = 0, burst_end = burst, piece;
+	const uint8_t *data = task->scsi.view ? task->scsi.view : task->scsi.buffer;
 
 	for (uint32_t offset = 0; offset < length; offset += piece) {
 		uint8_t bhs[BHS_SIZE] = { OP_DATA_IN };
@@ -69,8 +70,8 @@ static uint32_t send_data(struct iscsi_task *task, uint32_t length, bool status,
 			put_be32(bhs + BHS_RESIDUAL, residual.count);
 		}
 		conn_stamp(conn, bhs, last && status);
-		(void)conn_send_view(conn, bhs, task->scsi.buffer + offset, piece,
-			last && status ? task : NULL, now);
+		(void)conn_send_view(
+			conn, bhs, data + offset, piece, last && status ? task : NULL, now);
 		if (offset + piece == burst_end)
 			burst_end += burst;
 	}

@@ -88,9 +88,19 @@ bool read_parse(struct scsi_task *task)
 	return true;
 }
 
+bool scsi_task_view(struct scsi_task *task)
+{
+	/* Neither what is to come from the medium itself, nor any other data-in command. */
+	if (task->command->step != read_step || store_flags(task) || !task->length)
+		return false;
+	task->view = store_view(
+		task->unit->store, task->queue, task_offset(task), task_bytes(task));
+	return task->view != NULL;
+}
+
 enum task_step read_step(struct scsi_task *task)
 {
-	if (task->step++ == 0 && task->length)
+	if (task->step++ == 0 && task->length && !task->view)
 		return task_request(task, STORE_READ, task_offset(task), task->length, task->buffer,
 			store_flags(task));
 	task->in_length = task->length;

@@ -135,6 +135,10 @@ struct scsi_task {
 	 * scsi_task_execute() returns, which clears it: what still needs it then has been copied.
 	 */
 	const uint8_t *lent;
+	/*
+	 * Set by scsi_task_view(): the data-in lies here and not in `buffer`, as store_view() has it.
+	 */
+	const uint8_t *view;
 	uint32_t out_length; /* data-out bytes that came; < length only if fewer were offered */
 	uint32_t offered; /* data-out bytes announced (EDTL), 0 = not told; only WRITE SAME looks */
 	/*
@@ -145,7 +149,7 @@ struct scsi_task {
 
 	/* The outcome. */
 	enum scsi_status status;
-	uint32_t in_length; /* data-in bytes in buffer, <= length */
+	uint32_t in_length; /* data-in bytes in buffer, or at view; <= length */
 	uint8_t sense_length;
 	uint8_t sense[SCSI_SENSE_MAX];
 
@@ -176,6 +180,11 @@ enum scsi_answer {
  * of executing it.
  */
 enum scsi_answer scsi_task_parse(struct scsi_task *task);
+/*
+ * Whether a parsed task needs no buffer, since what it reads can be sent from where it lies: `view` then says where. A
+ * read is as if it ran when it is sent: a task that must not run before it has to wait until then.
+ */
+bool scsi_task_view(struct scsi_task *task);
 /*
  * Runs a parsed task. Of a data-out task whose out_length is short of `length` the WRITE and WRITE
  * AND VERIFY commands write the whole blocks that came; if a part of a block came, or the command

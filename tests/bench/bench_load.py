@@ -8,6 +8,7 @@ import sys
 from bench_targets import LOAD_CORE, on_core, portcullis
 
 K = 1024
+WARM_SECONDS = 0.3  # of random reads of 256 KiB: each of a few hundred is read many times
 
 
 class Case:
@@ -71,13 +72,21 @@ def revive(target):
     return target.is_alive()
 
 
+def warm(target):
+    """Its files are in the page cache, as reads that it serves put them there: how they are kept decides what a small
+    write costs (doc/performance.md). Each time: some machines take out what is not used for seconds."""
+    for unit in target.cached:
+        name, lun = target.units[unit]
+        result(load(target, name, lun, "-b", 256 * K, "-d", 8, seconds=WARM_SECONDS))
+
+
 def measure_case(targets, case, seconds):
     """One round: {unit: result}, without the units that failed. A target that has died is started anew."""
     found = {}
     for target in targets:
         if (case.digests and not target.knows_digests) or not revive(target):
             continue
-        target.warm()
+        warm(target)
         for unit, (name, lun) in target.units.items():
             one = result(load(target, name, lun, *case.arguments(), seconds=seconds), patience=40)
             if one and one["commands"]:

@@ -40,28 +40,21 @@ def free_port():
 
 
 def make_file(path):
-    """A unit whose blocks are all there, and in the page cache as reading puts them there: a cache filled by large
-    writes has large folios, in which each small write is several times as dear (doc/performance.md)."""
+    """A unit whose blocks are all there, and none in the page cache: who serves it fills that (bench_load.warm())."""
     with open(path, "wb") as out:
         for _ in range(SPAN):
             out.write(os.urandom(1 << 20))
         out.flush()
         os.fsync(out.fileno())
         os.posix_fadvise(out.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    warm(path)
-
-
-def warm(path):
-    """Back into the page cache: some machines take out what is not used for seconds."""
-    with open(path, "rb", buffering=0) as unit:
-        while unit.read(1 << 17):
-            pass
 
 
 class Target:
-    """name, pid, port once started; units: what is measured, {label: (target name, LUN)}."""
+    """name, pid, port once started; units: what is measured, {label: (target name, LUN)}; cached: those of them that
+    are files in the page cache."""
 
     knows_digests = True
+    cached = ()
 
     def __init__(self, name):
         self.name = name
@@ -98,11 +91,6 @@ class Target:
         self.end()
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def warm(self):
-        path = os.path.join(self.directory, "unit")
-        if os.path.exists(path):
-            warm(path)
-
     def resident(self):
         """KiB of memory that the process holds."""
         with open("/proc/%d/status" % self.pid, encoding="ascii") as status:
@@ -132,8 +120,9 @@ class Portcullis(Target):
         self.socket = os.path.join(self.directory, "control.sock")
         self.log = os.path.join(self.directory, "log")
         self.units = {"memory": (MEMORY, 0), "file": (FILE, 0)}
+        self.cached = ("file",)
         if device:
-            self.units = {"direct": (DIRECT, 0)}
+            self.units, self.cached = {"direct": (DIRECT, 0)}, ()
         self.start()
         if chap:
             self.change(FILE)
@@ -197,6 +186,7 @@ class Tgt(Target):
         self.number = str(10000 + os.getpid() % 20000)
         self.environment = dict(os.environ, TGT_IPC_SOCKET=os.path.join(self.directory, "socket"))
         self.units = {"tgt": (FILE, 1)}
+        self.cached = ("tgt",)
         self.start()
 
     def start(self):

@@ -1,6 +1,7 @@
 if HAVE_CHECK
 STORE_TESTS = tests/store/check_store tests/store/check_open tests/store/check_grow tests/store/check_reopen tests/store/check_errors \
-	tests/store/check_queue tests/store/check_fault tests/store/check_buffers tests/store/check_extent tests/store/check_sync
+	tests/store/check_queue tests/store/check_fault tests/store/check_buffers tests/store/check_extent tests/store/check_sync \
+	tests/store/check_view
 check_PROGRAMS += $(STORE_TESTS)
 TESTS += $(STORE_TESTS)
 endif
@@ -29,6 +30,9 @@ tests_store_check_queue_LDADD = $(STORE_TEST_LIBS)
 tests_store_check_buffers_SOURCES = tests/store/check_buffers.c $(STORE_RIG)
 tests_store_check_buffers_CFLAGS = $(TEST_CFLAGS)
 tests_store_check_buffers_LDADD = $(STORE_TEST_LIBS)
+tests_store_check_view_SOURCES = tests/store/check_view.c $(STORE_RIG)
+tests_store_check_view_CFLAGS = $(TEST_CFLAGS)
+tests_store_check_view_LDADD = $(STORE_TEST_LIBS)
 tests_store_check_sync_SOURCES = tests/store/check_sync.c $(STORE_RIG)
 tests_store_check_sync_CFLAGS = $(TEST_CFLAGS)
 tests_store_check_sync_LDADD = $(STORE_TEST_LIBS)

@@ -182,6 +182,26 @@ static void writes(struct transcript *t)
 	must_be_written(200, 512);
 }
 
+/* What is sent from where it lies is what lay there at its turn: what is ORDERED behind it waits until it was sent. */
+static void behind_views(struct transcript *t)
+{
+	uint8_t before[512];
+
+	the_double.views = true;
+	memcpy(before, the_double.disk + 10 * DOUBLE_BLOCK, sizeof(before));
+	uint32_t read = put_read_as(t, SIMPLE, 10);
+	uint32_t write = put_write_as(t, ORDERED, 10, 1, 512);
+	uint32_t after = put_read_as(t, SIMPLE, 10);
+	const struct wire_pdu *pdu = expect(t, OP_DATA_IN);
+	ck_assert_uint_eq(pdu->itt, read);
+	ck_assert_mem_eq(pdu->data, before, sizeof(before));
+	expect_good(t, write);
+	must_be_written(10, 512);
+	expect_read(t, after, 10, 512);
+	ck_assert_uint_eq(t->conn->barred, 0);
+	ck_assert_uint_eq(t->conn->views, 0);
+}
+
 /* Those who wait hold none of the memory that those before them need. */
 static void with_little_memory(struct transcript *t)
 {
@@ -278,6 +298,7 @@ static void lost(struct transcript *t)
 
 static const struct scenario scenarios[] = {
 	{ "[SCSI-26] a chain", .run = chain },
+	{ "[SCSI-26] behind reads that are sent from where they lie", .run = behind_views },
 	{ "[SCSI-26] a chain where CmdSN wraps", .run = chain, .cmd_sn = 0xfffffffd },
 	{ "[SCSI-26] nothing to wait for", .run = at_once },
 	{ "[SCSI-26] HEAD OF QUEUE and other units pass", .run = others_pass },

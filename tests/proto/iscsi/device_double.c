@@ -153,15 +153,24 @@ static void answer_data(struct scsi_task *task, uint32_t whole, uint8_t first)
 	}
 }
 
+bool scsi_task_view(struct scsi_task *task)
+{
+	if (!the_double.views || task->cdb[0] != 0x28 || task->length == 0)
+		return false;
+	task->view = the_double.disk + task->lba * DOUBLE_BLOCK;
+	return true;
+}
+
 static void run(struct scsi_task *task)
 {
 	uint8_t *place = the_double.disk + task->lba * DOUBLE_BLOCK;
 
 	task->status = SCSI_GOOD;
-	assert(task->length == 0 || (task->buffer && task->buffer_size >= task->length));
+	assert(task->length == 0 || task->view ||
+		(task->buffer && task->buffer_size >= task->length));
 	switch (task->cdb[0]) {
 	case 0x28:
-		if (task->length > 0)
+		if (task->length > 0 && !task->view)
 			memcpy(task->buffer, place, task->length);
 		task->in_length = task->length;
 		break;

@@ -22,6 +22,7 @@
 struct device_double {
 	uint8_t disk[DOUBLE_BLOCKS * DOUBLE_BLOCK];
 	bool pending;       /* commands stay under way until double_finish() */
+	bool views;         /* READ(10) sends from the disk itself */
 	bool small;         /* takes at most 128 blocks */
 	uint32_t attention; /* reported by the next parse that sees it; 0 = none */
 	struct scsi_task *held[DOUBLE_HELD];

@@ -256,6 +256,55 @@ START_TEST(test_lent)
 END_TEST
 
 /* [SCSI-12] Every block size moves the offset and the limit. */
+/* What a READ sends from where it lies asks the store for nothing; what must come from the medium does not lie there. */
+START_TEST(test_view)
+{
+	static const struct {
+		uint8_t opcode, byte1;
+		uint32_t blocks;
+		bool viewed;
+	} rows[] = {
+		{ 0x08, 0, 1, true },
+		{ 0x28, 0, 8, true },
+		{ 0xa8, DPO, MOST, true },
+		{ 0x88, 0, 2, true },
+		{ 0x28, FUA, 8, false },
+		{ 0x88, FUA, 8, false },
+		{ 0x28, 0, 0, false },
+		{ 0x12, 0, 36, false },
+		{ 0x2f, 0, 8, false },
+		{ 0x2a, 0, 8, false },
+	};
+	struct bench *bench = bench_default();
+	bench->store->views = true;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t before = bench->store->requests;
+		struct cdb cdb = rows[i].opcode == 0x12
+					 ? CDB(0x12, 0, 0, 0, (uint8_t)rows[i].blocks)
+					 : cdb_range(rows[i].opcode, rows[i].byte1, 5,
+						   rows[i].blocks);
+		bench_parse(bench, cdb);
+		ck_assert(bench->parsed);
+		ck_assert_int_eq(scsi_task_view(&bench->task), rows[i].viewed);
+		if (!rows[i].viewed) {
+			ck_assert_ptr_null(bench->task.view);
+			continue;
+		}
+		ck_assert_ptr_eq(bench->task.view, bench->store->bytes + 5 * BLOCK);
+		ck_assert_int_eq(bench_execute(bench, NULL, 0), SCSI_DONE);
+		check_good(bench, rows[i].blocks * BLOCK);
+		ck_assert_uint_eq(bench->store->requests, before);
+	}
+	/* It may have none just now. */
+	bench->store->views = false;
+	bench_parse(bench, cdb_range(0x28, 0, 5, 1));
+	ck_assert(!scsi_task_view(&bench->task));
+	ck_assert_int_eq(bench_execute(bench, NULL, 0), SCSI_DONE);
+	check_good(bench, BLOCK);
+	bench_free(bench);
+}
+END_TEST
+
 START_TEST(test_block_sizes)
 {
 	static const uint32_t sizes[] = { 512, 1024, 2048, 4096 };
@@ -354,6 +403,7 @@ int main(void)
 	tcase_add_rows(tcase, test_short_data_out, short_rows);
 	tcase_add_loop_test(tcase, test_block_sizes, 0, 4);
 	tcase_add_loop_test(tcase, test_lent, 0, 4);
+	tcase_add_test(tcase, test_view);
 	tcase_add_test(tcase, test_fua);
 	tcase_add_test(tcase, test_six_bytes_have_no_fua);
 	tcase_add_test(tcase, test_protect);

@@ -22,6 +22,7 @@ struct store {
 	struct store_info info;
 	uint8_t *bytes;
 	uint64_t extent_max;        /* bytes of an EXTENT at most; 0: no limit */
+	bool views;                 /* what is read may be sent from `bytes` */
 	bool later;                 /* requests wait for fake_store_reap() */
 	unsigned fail_after;        /* requests that still work before `fail_with` counts */
 	enum store_error fail_with; /* STORE_OK: none fails */

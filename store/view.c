@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Sending from where the data lies, the part that all kinds share. Whether bytes are in memory is known only as of a
+ * moment ago. Where that was wrong the thread has waited in the kernel for a device, and all its connections with it;
+ * so what was sent is looked at afterwards, and one such wait makes the thread read as if there were no views, for
+ * many times as long as it took.
+ */
+#include "store/queue.h"
+
+#include <assert.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#define SLOW  2000000u /* ns: a system call that took longer may have met a device */
+#define PAUSE 50u      /* times the slow one's time: at most 1/51 of a worker is lost */
+#define PAUSE_FAILED                                                                               \
+	UINT64_C(60000000000) /* ns: until then somebody has read it, and knows what is wrong */
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static bool is_pausing(struct store_queue *queue)
+{
+	if (queue->views_after == 0)
+		return false;
+	if (now_ns() < queue->views_after)
+		return true;
+	queue->views_after = 0;
+	return false;
+}
+
+const void *store_view(
+	struct store *store, struct store_queue *queue, uint64_t offset, uint64_t length)
+{
+	store_assert_range(&store->info, offset, length);
+	if (!store->operations->view || is_pausing(queue))
+		return NULL;
+	return store->operations->view(store, offset, length);
+}
+
+/* Whether the thread has had to wait for a page since it was last asked. */
+static bool has_faulted(struct store_queue *queue)
+{
+	struct rusage usage = { .ru_majflt = 0 };
+	getrusage(RUSAGE_THREAD, &usage);
+	const bool faulted = usage.ru_majflt != queue->faults;
+	queue->faults = usage.ru_majflt;
+	return faulted;
+}
+
+void store_viewed(struct store_queue *queue, uint64_t took_ns, bool failed)
+{
+	if (failed)
+		queue->views_after = now_ns() + PAUSE_FAILED;
+	else if (took_ns > SLOW && has_faulted(queue))
+		queue->views_after = now_ns() + PAUSE * took_ns;
+}
