@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define PAGE               4096u
+#define FOLIO_SIZE         (16u << 10) /* bytes, of what is new in the page cache */
 #define INLINE_WRITE_MAX   (1u << 20)  /* bytes: copying more holds a worker up */
 #define INLINE_WRITE_SLOW  4000000u    /* ns: a write that took longer may have met a device */
 #define INLINE_WRITE_WATCH 1000000000u /* ns after one: whether the next ones wait is looked at */
@@ -24,7 +25,6 @@
 
 enum file_step {
 	STEP_READ,
-	STEP_AHEAD, /* fetches this piece and what follows; then it is read */
 	STEP_WRITE,
 	STEP_WRITE_STABLE, /* the range is synced with it */
 	STEP_SYNC,
@@ -110,8 +110,6 @@ static enum store_step submit_read(struct file_store *file, struct store_request
 	read_inline(file, request);
 	if (request->progress == request->length)
 		return finish(request, STORE_OK);
-	if (file->nowait && file_goes_on(file, request))
-		return go_to(request, STEP_AHEAD);
 	return go_to(request, STEP_READ);
 }
 
@@ -143,6 +141,27 @@ void file_write_was_slow(struct file_store *file, uint64_t took, uint64_t end, b
 		&file->watched_until, until + INLINE_WRITE_WATCH, memory_order_relaxed);
 }
 
+/*
+ * What is new in the page cache gets folios as large as the call that brings it. In a large one each later small write
+ * walks all of its blocks, at several times its own cost; of the smallest a large write needs many. What is there
+ * already keeps its folios, so it is written in one call.
+ */
+static void write_pieces(const struct file_store *file, struct store_request *request)
+{
+	const uint8_t *data = store_request_data(request);
+	const bool is_new = request->length > FOLIO_SIZE &&
+			    !file_view(request->store, request->offset, request->length);
+	while (request->progress < request->length) {
+		const uint64_t left = request->length - request->progress;
+		ssize_t put = pwrite(file->fd, data + request->progress,
+			is_new && left > FOLIO_SIZE ? FOLIO_SIZE : (size_t)left,
+			(off_t)(request->offset + request->progress));
+		if (put <= 0)
+			return;
+		request->progress += (uint64_t)put;
+	}
+}
+
 static void write_inline(struct file_store *file, struct store_request *request)
 {
 	uint64_t start = file->in_memory ? 0 : now_ns();
@@ -150,10 +169,7 @@ static void write_inline(struct file_store *file, struct store_request *request)
 		return;
 	bool watched = start < atomic_load_explicit(&file->watched_until, memory_order_relaxed);
 	long before = watched ? waits() : 0;
-	ssize_t put = pwrite(file->fd, store_request_data(request), (size_t)request->length,
-		(off_t)request->offset);
-	if (put > 0)
-		request->progress = (uint64_t)put;
+	write_pieces(file, request);
 	if (file->in_memory)
 		return;
 	uint64_t end = now_ns();
@@ -232,10 +248,6 @@ static void file_describe(const struct store_request *request, struct store_io *
 	case STEP_WRITE_STABLE:
 		describe_transfer(request, io);
 		break;
-	case STEP_AHEAD:
-		io->kind = STORE_IO_AHEAD;
-		io->length += file_ahead(request);
-		break;
 	case STEP_PUNCH:
 		io->kind = STORE_IO_ALLOCATE;
 		io->flags = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
@@ -266,12 +278,6 @@ static enum store_step after_transfer(struct store_request *request, int result)
 		return fail(request, result ? -result : EIO);
 	request->progress += (unsigned)result;
 	return request->progress == request->length ? finish(request, STORE_OK) : STORE_STEP_IO;
-}
-
-static enum store_step after_ahead(struct store_request *request, int result)
-{
-	(void)result; /* an error will meet the read itself */
-	return go_to(request, STEP_READ);
 }
 
 static enum store_step after_write(struct store_request *request, int result)
@@ -389,7 +395,6 @@ static enum store_step file_advance(struct store_request *request, int result)
 {
 	static enum store_step (*const after[STEP_COUNT])(struct store_request *, int) = {
 		[STEP_READ] = after_transfer,
-		[STEP_AHEAD] = after_ahead,
 		[STEP_WRITE] = after_write,
 		[STEP_WRITE_STABLE] = after_write_stable,
 		[STEP_SYNC] = after_sync,

@@ -21,8 +21,6 @@ struct file_sync {
 
 struct file_map; /* file_view.c */
 
-#define FILE_STREAMS 8u /* readers in sequence that are told apart */
-
 struct file_store {
 	struct store base;
 	int fd;
@@ -35,8 +33,6 @@ struct file_store {
 	_Atomic uint64_t
 		watched_until; /* likewise: one was slow, so whether they wait is watched */
 	struct file_sync sync;
-	_Atomic uint64_t streams[FILE_STREAMS]; /* where each reader in sequence will miss next */
-	atomic_uint stream;                     /* the place that the next one takes */
 };
 
 #define FILE_ZEROS_SIZE (1u << 20)
@@ -70,13 +66,6 @@ void file_sync_destroy(struct file_store *file);
 bool file_sync_lead(struct file_store *file, struct store_request *request);
 /* The sync under way has ended with `result` (0 or -errno). Any thread. */
 void file_sync_ended(struct file_store *file, int result);
-
-/*
- * Whether a read that the page cache cannot serve goes on where a reader was about to miss; then file_ahead() bytes
- * behind it are fetched with it. Any thread.
- */
-bool file_goes_on(struct file_store *file, const struct store_request *request);
-uint64_t file_ahead(const struct store_request *request);
 
 /* As store_operations.view. */
 const void *file_view(struct store *store, uint64_t offset, uint64_t length);

@@ -314,9 +314,6 @@ static bool prepare_store(struct file_store *file, const struct opening *opening
 	uint32_t unit = discard_unit(opening);
 	file->fd = opening->fd;
 	file_sync_init(file);
-	/* Before anything is read: small folios alone, and no reading ahead (file_ahead.c). */
-	if (!config->direct)
-		posix_fadvise(opening->fd, 0, 0, POSIX_FADV_RANDOM);
 	file->in_memory = !device && is_in_memory(opening->fd);
 	file->nowait = !config->direct && knows_nowait(opening->fd);
 	file->base.identity = file_identity(&opening->stat);

@@ -25,13 +25,12 @@ enum store_io_kind {
 	STORE_IO_WRITE,
 	STORE_IO_SYNC,
 	STORE_IO_ALLOCATE,
-	STORE_IO_AHEAD,
 	STORE_IO_SEEK
 };
 
 /* One system call on a file. */
 struct store_io {
-	enum store_io_kind kind; /* preadv2, pwritev2, fdatasync, fallocate, posix_fadvise, lseek */
+	enum store_io_kind kind; /* preadv2, pwritev2, fdatasync, fallocate, lseek */
 	int fd;
 	int flags; /* READ, WRITE: RWF_*; ALLOCATE: FALLOC_FL_*; SEEK: SEEK_DATA, SEEK_HOLE */
 	uint64_t offset;

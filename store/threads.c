@@ -71,10 +71,6 @@ int store_execute(const struct store_request *request)
 	case STORE_IO_ALLOCATE:
 		result = fallocate(io.fd, io.flags, (off_t)io.offset, (off_t)io.length);
 		break;
-	case STORE_IO_AHEAD:
-		result = -posix_fadvise(
-			io.fd, (off_t)io.offset, (off_t)io.length, POSIX_FADV_WILLNEED);
-		break;
 	case STORE_IO_SEEK:
 		result = seek(&io);
 		break;

@@ -11,7 +11,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <liburing.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -115,9 +114,6 @@ static bool prepare(struct queue_uring *uring, struct store_request *request)
 		break;
 	case STORE_IO_ALLOCATE:
 		io_uring_prep_fallocate(sqe, io.fd, io.flags, (off_t)io.offset, (off_t)io.length);
-		break;
-	case STORE_IO_AHEAD:
-		io_uring_prep_fadvise(sqe, io.fd, io.offset, (off_t)io.length, POSIX_FADV_WILLNEED);
 		break;
 	case STORE_IO_SEEK: /* never comes here */
 		break;
@@ -229,7 +225,7 @@ static const struct queue_operations uring_operations = {
 static bool ring_is_capable(struct io_uring *ring)
 {
 	static const int needed[] = { IORING_OP_READ, IORING_OP_WRITE, IORING_OP_FSYNC,
-		IORING_OP_FALLOCATE, IORING_OP_FADVISE, IORING_OP_POLL_ADD };
+		IORING_OP_FALLOCATE, IORING_OP_POLL_ADD };
 	struct io_uring_probe *probe = io_uring_get_probe_ring(ring);
 	if (!probe)
 		return false;

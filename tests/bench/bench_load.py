@@ -8,7 +8,7 @@ import sys
 from bench_targets import LOAD_CORE, on_core, portcullis
 
 K = 1024
-WARM_SECONDS = 0.3  # of random reads of 256 KiB: each of a few hundred is read many times
+WARM_SECONDS = 0.3  # of random writes of 256 KiB: each of a few hundred is written several times
 
 
 class Case:
@@ -73,11 +73,12 @@ def revive(target):
 
 
 def warm(target):
-    """Its files are in the page cache, as reads that it serves put them there: how they are kept decides what a small
-    write costs (doc/performance.md). Each time: some machines take out what is not used for seconds."""
+    """Its files are in the page cache, as an initiator that writes all of them puts them there: how they are kept
+    decides what a small write costs (doc/performance.md). Each time: some machines take out what is not used for
+    seconds."""
     for unit in target.cached:
         name, lun = target.units[unit]
-        result(load(target, name, lun, "-b", 256 * K, "-d", 8, seconds=WARM_SECONDS))
+        result(load(target, name, lun, "-b", 256 * K, "-d", 8, "-w", 100, seconds=WARM_SECONDS))
 
 
 def measure_case(targets, case, seconds):

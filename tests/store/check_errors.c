@@ -222,8 +222,6 @@ static char letter_of(const struct store_io *io)
 		return io->flags & RWF_DSYNC ? 'W' : 'w';
 	case STORE_IO_SYNC:
 		return 's';
-	case STORE_IO_AHEAD:
-		return 'a';
 	case STORE_IO_SEEK:
 		return 'l';
 	case STORE_IO_ALLOCATE:

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * store/view.c, file_view.c, file_ahead.c: what may be sent from where it lies is what was written there; what is not
- * known to be in memory is not lent; a file that somebody made shorter is an error of a system call and nothing worse;
- * and who reads in sequence from the device has the next pieces fetched.
+ * store/view.c, file_view.c: what may be sent from where it lies is what was written there; what is not
+ * known to be in memory is not lent; a file that somebody made shorter is an error of a system call and nothing worse.
  */
 #include "tests/store/rig.h"
 #include "store/file.h"
@@ -198,58 +197,6 @@ START_TEST(one_that_had_to_wait_is_the_last_for_a_while)
 }
 END_TEST
 
-/* What a read begins with: 'a' if more is fetched than it asks for, 'r' if not, '-' if it was in memory after all. */
-static char first_step(struct rig *rig, uint64_t offset, uint64_t length)
-{
-	uint8_t *buffer = rig_buffer(length, 1);
-	struct store_request request = { .op = STORE_READ,
-		.offset = offset,
-		.length = length,
-		.buffer = buffer,
-		.store = rig->store,
-		.queue = rig->queue };
-	struct store_io io = { .kind = STORE_IO_READ };
-	char found = '-';
-	if (store_file.submit(&request) == STORE_STEP_IO) {
-		store_file.describe(&request, &io);
-		found = io.kind == STORE_IO_AHEAD ? 'a' : 'r';
-	}
-	if (found == 'a') {
-		ck_assert_uint_eq(io.offset + io.length, offset + length + MIB);
-		/* Whatever comes of it, then it is read. */
-		ck_assert_int_eq(store_file.advance(&request, -EIO), STORE_STEP_IO);
-		store_file.describe(&request, &io);
-		ck_assert_int_eq(io.kind, STORE_IO_READ);
-	}
-	free(buffer);
-	return found;
-}
-
-START_TEST(readers_in_sequence_are_found)
-{
-	static const struct {
-		uint64_t offset; /* in KiB */
-		char step;
-	} rows[] = {
-		{ 0, 'r' },           /* nobody's end */
-		{ 2048, 'r' },        /* another reader */
-		{ 64, 'a' },          /* the first goes on: 1 MiB behind it is fetched */
-		{ 2048 + 64, 'a' },   /* so does the other */
-		{ 512, 'r' },         /* in the midst of what is fetched: it is only not here yet */
-		{ 128 + 1024, 'a' },  /* the first comes to the end of what was fetched */
-		{ 2048 + 1024, 'r' }, /* not quite there yet */
-		{ 2048 + 1104, 'a' }, /* over the end */
-	};
-	struct rig rig;
-	open_cold(&rig);
-	for (size_t i = 0; file_of(rig.store)->nowait && i < sizeof rows / sizeof rows[0]; i++) {
-		char step = first_step(&rig, rows[i].offset * KIB, CHUNK);
-		ck_assert_msg(step == rows[i].step, "row %zu: %c", i, step);
-	}
-	rig_close(&rig);
-}
-END_TEST
-
 int main(void)
 {
 	rig_prepare();
@@ -262,7 +209,6 @@ int main(void)
 	tcase_add_test(files, what_has_grown_is_lent);
 	tcase_add_test(files, a_file_made_shorter_fails_softly);
 	tcase_add_test(files, one_that_had_to_wait_is_the_last_for_a_while);
-	tcase_add_test(files, readers_in_sequence_are_found);
 	suite_add_tcase(suite, media);
 	suite_add_tcase(suite, files);
 	return rig_main(suite);
