@@ -133,6 +133,29 @@ static void map_asked(struct road *road)
 		map_direct(road);
 }
 
+/* Without a copy where the network device can; the kernel says when it has let go of the pages, and a turn waits for that. */
+static void zero_copy(struct road *road)
+{
+	static uint8_t header[BHS_SIZE];
+	struct iovec vectors[2 * TURN];
+	struct msghdr message = { .msg_iov = vectors, .msg_iovlen = 2 * TURN };
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&road->ring);
+	struct io_uring_cqe *cqe;
+
+	for (int i = 0; i < TURN; i++) {
+		vectors[2 * i] = (struct iovec){ header, sizeof(header) };
+		vectors[2 * i + 1] = (struct iovec){ road->mapped + road->at[i], road->piece };
+	}
+	io_uring_prep_sendmsg_zc(sqe, road->socket, &message, MSG_NOSIGNAL | MSG_WAITALL);
+	io_uring_submit(&road->ring);
+	for (bool more = true; more;) {
+		if (io_uring_wait_cqe(&road->ring, &cqe) || cqe->res < 0)
+			bench_die("sendmsg_zc: %s", strerror(-cqe->res));
+		more = cqe->flags & IORING_CQE_F_MORE;
+		io_uring_cqe_seen(&road->ring, cqe);
+	}
+}
+
 static void by_sendfile(struct road *road)
 {
 	static const uint8_t header[BHS_SIZE];
@@ -220,6 +243,7 @@ int main(int argc, char **argv)
 		{ "mmap, copied", map_copied },
 		{ "mmap, sent from there", map_direct },
 		{ "mmap after mincore", map_asked },
+		{ "mmap, sendmsg_zc", zero_copy },
 		{ "sendfile", by_sendfile },
 	};
 	struct road road = { .random = 1, .piece = argc > 2 ? strtoul(argv[2], NULL, 10) : 4096 };
