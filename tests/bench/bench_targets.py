@@ -223,7 +223,7 @@ class Tgt(Target):
 def start_targets(chap=False):
     """All that can be started; tgt may be missing. None is left behind when ours fails."""
     targets = []
-    for make in ([] if chap else [Ceiling]) + [lambda: Portcullis(chap=chap), lambda: Tgt(chap=chap)]:
+    for make in [Ceiling, lambda: Portcullis(chap=chap), lambda: Tgt(chap=chap)]:
         try:
             targets.append(make())
         except (OSError, RuntimeError) as reason:

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The ceiling: a target that speaks just enough iSCSI to be measured and does nothing else. Every
- * read is answered from one buffer, what is written goes nowhere, nobody is asked who he is. What
- * it costs is what sockets and framing cost; no target can be below it.
+ * read is answered from one buffer, what is written goes nowhere, and who wants to be asked for a secret is asked, with a
+ * challenge of zeros, and believed. What it costs is what sockets and framing cost; no target can be below it.
  *
  *   ceiling [-C CPU] [-p PORT]      prints "listening on 127.0.0.1:PORT"
  */
@@ -22,7 +22,9 @@
 
 struct peer {
 	int fd;
-	bool full; /* logged in */
+	bool full;                /* logged in */
+	unsigned asked_for_proof; /* login requests of the security stage */
+	bool left_us;             /* logged out */
 	bool writing;
 	uint32_t stat_sn, exp_cmd_sn;
 	struct bench_input input;
@@ -140,6 +142,34 @@ static void on_data(struct peer *peer, const uint8_t *header, uint32_t data_leng
 		send_r2t(peer, header, tag);
 }
 
+#define STAGE(flags) (((flags) >> 2) & 3) /* the current one; 0: security */
+#define TRANSIT      0x80
+
+/* CHAP as the load generator goes through it, each step whatever it says. */
+static void on_proof(struct turn *turn, const uint8_t *header)
+{
+	static const char method[] = "AuthMethod=CHAP\0TargetPortalGroupTag=1\0\0\0";
+	static const char challenge[] =
+		"CHAP_A=5\0CHAP_I=1\0CHAP_C=0x00000000000000000000000000000000\0\0\0";
+	static const struct {
+		const char *text;
+		uint32_t length;
+	} steps[] = { { method, sizeof(method) & ~3u }, { challenge, sizeof(challenge) & ~3u },
+		{ NULL, 0 } };
+	struct peer *peer = turn->peer;
+	unsigned step = peer->asked_for_proof < 2 ? peer->asked_for_proof++ : 2;
+
+	if (peer->stat_sn == 0)
+		peer->stat_sn = 1;
+	struct bench_pdu *pdu = answer(peer, OP_LOGIN_RESPONSE, header);
+	peer->stat_sn++;
+	memcpy(pdu->header + 8, header + 8, 6);
+	pdu->header[1] = step == 2 ? header[1] : 0;
+	pdu->data = (const uint8_t *)steps[step].text;
+	pdu->data_length = steps[step].length;
+	seal(peer, pdu);
+}
+
 /*
  * One login request, one answer: all that the load generator asks for is granted. Its digests are
  * in force from the next PDU on. The text has been passed over, so the digests wanted are told in
@@ -183,11 +213,15 @@ static void on_pdu(void *context, const uint8_t *header, uint32_t data_length)
 		on_data(turn->peer, header, data_length);
 		break;
 	case OP_LOGIN_REQUEST:
-		on_login(turn, header);
+		if (STAGE(header[1]) == 0)
+			on_proof(turn, header);
+		else
+			on_login(turn, header);
 		break;
 	case OP_LOGOUT_REQUEST:
 		pdu = answer(turn->peer, OP_LOGOUT_RESPONSE, header);
 		seal(turn->peer, pdu);
+		turn->peer->left_us = true;
 		break;
 	default:
 		break;
@@ -222,7 +256,7 @@ static void serve(struct ceiling *ceiling, struct peer *peer, uint32_t events)
 			return;
 		}
 	}
-	if (!bench_queue_send(&peer->queue, peer->fd)) {
+	if (!bench_queue_send(&peer->queue, peer->fd) || (peer->left_us && !peer->queue.count)) {
 		drop(peer);
 		return;
 	}
