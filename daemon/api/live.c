@@ -67,11 +67,13 @@ static void put_lun(FILE *out, const json_t *input)
 	fputs("} ); } );", out);
 }
 
-/* The overlay that the words make; NULL with a line in `error`. */
+/* The overlay that the words make, and an empty `error`; NULL with a line there. */
 static struct overlay *parse_take(char *words, char error[CONFIG_ERROR_SIZE])
 {
 	snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
 	struct overlay *wanted = words ? overlay_parse(REQUEST, words, error) : NULL;
+	if (wanted)
+		error[0] = '\0';
 	free(words);
 	return wanted;
 }

@@ -121,6 +121,7 @@ def change_luns(daemon, tap, ask):
     tap.equal((sense_of(session), capacity(session, 3)), ((6, 0x3f, 0x0e), 4 * 2048), "the session is told and sees it")
     ask.done("the same again is no error", "CreateLun", NAMED, LunNumber=3, Path=second, SizeInBytes=4 * MIB)
     ask.refused("LunAlreadyAllocated", "refused: another", "CreateLun", NAMED, LunNumber=3, Path=second + "2", SizeInBytes=MIB)
+    tap.ok("out of memory" not in ask.message, "and not for want of memory", ask.message)
     ask.refused("LunAlreadyAllocated", "refused: one of the file's", "CreateLun", NAMED, LunNumber=0, Path="memory:", SizeInBytes=MIB)
     ask.refused("InvalidParameters", "refused: a file that does not exist", "CreateLun", NAMED, LunNumber=4, Path=second + "4")
     tap.ok("does not exist" in ask.message and "out of memory" not in ask.message, "and why", ask.message)
