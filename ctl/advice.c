@@ -117,6 +117,20 @@ static void put_advice(const struct ctl_command *command, const char *advice)
 	ctl_complain("%s", line);
 }
 
+/* The daemon's words as a terminal may have them. Quotes stay, and so does what it has escaped itself. */
+static void escape_message(char message[MESSAGE_SIZE], const char *text)
+{
+	size_t at = 0;
+
+	for (message[0] = '\0'; *text && at + 1 < MESSAGE_SIZE; text++) {
+		if (*text == '"' || *text == '\\')
+			snprintf(message + at, MESSAGE_SIZE - at, "%c", *text);
+		else
+			text_escape(message + at, MESSAGE_SIZE - at, text, 1);
+		at += strlen(message + at);
+	}
+}
+
 void advice_refusal(const struct ctl_command *command, const json_t *reply)
 {
 	char message[MESSAGE_SIZE];
@@ -125,7 +139,7 @@ void advice_refusal(const struct ctl_command *command, const json_t *reply)
 	const char *code = client_text(json_object_get(reply, "error"), "errorCode");
 	const char *advice = advice_of(command->verb->name, code, type);
 
-	text_escape(message, sizeof(message), text, strlen(text));
+	escape_message(message, text);
 	ctl_complain("%s (%s%s%s)", message[0] ? message : "refused", type[0] ? type : "HTTP error",
 		code[0] ? ", " : "", code);
 	if (advice)
