@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the tests of portcullisctl share: the program run against a control endpoint of their own, with and without a
-terminal."""
+terminal, or against a daemon."""
 import fcntl
 import os
 import pty
@@ -72,6 +72,26 @@ class Bench:
 
     def asked(self, operation):
         return [entry[1] for entry in self.server.asked if entry[0] == operation]
+
+
+class Ctl:
+    """portcullisctl run against a real daemon."""
+
+    def __init__(self, tap, daemon):
+        self.tap, self.daemon = tap, daemon
+
+    def __call__(self, *words):
+        done = subprocess.run([portcullis.binary("portcullisctl"), "--socket", self.daemon.socket, *words],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    def expect(self, code, part, *words):
+        """Exit code, and what stands on stdout (when done) or stderr."""
+        found = self(*words)
+        where = found[1] if code == DONE else found[2]
+        self.tap.ok(found[0] == code and part in where and (code == DONE) == (found[2] == ""),
+                    "%s: %s" % (" ".join(word.replace(self.daemon.directory, "DIR") for word in words),
+                                ("done", "refused", "a mistake", "")[code]), *found)
 
 
 class Terminal:

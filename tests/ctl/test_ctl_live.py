@@ -5,36 +5,18 @@ import json
 import os
 import re
 import socket
-import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 import initiator  # noqa: E402
 import portcullis  # noqa: E402
+from bench import DONE, REFUSED, USAGE, Ctl  # noqa: E402
 
 HOST = "iqn.2026-11.test:host"
 MADE = "iqn.2026-11.test:made"
-DONE, REFUSED, USAGE, UNREACHABLE = range(4)
 MIB = 1 << 20
-
-
-class Ctl:
-    def __init__(self, tap, daemon):
-        self.tap, self.daemon = tap, daemon
-
-    def __call__(self, *words):
-        done = subprocess.run([portcullis.binary("portcullisctl"), "--socket", self.daemon.socket, *words],
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
-        return done.returncode, done.stdout, done.stderr
-
-    def expect(self, code, part, *words):
-        """Exit code, and what stands on stdout (when done) or stderr."""
-        found = self(*words)
-        where = found[1] if code == DONE else found[2]
-        self.tap.ok(found[0] == code and part in where and (code == DONE) == (found[2] == ""),
-                    "%s: %s" % (" ".join(word.replace(self.daemon.directory, "DIR") for word in words),
-                                ("done", "refused", "a mistake", "")[code]), *found)
 
 
 def luns(daemon, name):
