@@ -4,6 +4,7 @@
 
 #include "conf/config.h"
 #include "conf/config_value.h"
+#include "ctl/client.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,25 +21,64 @@ static enum ctl_exit add(json_t *request, const char *member, json_t *value, con
 	return CTL_USAGE;
 }
 
-static enum ctl_exit add_lun(json_t *request, const char *text)
+/* --- values: NULL is none of that form; the limits are the daemon's affair --- */
+
+static json_t *number_of(const char *text, size_t digits_most)
 {
 	size_t digits = strspn(text, "0123456789");
 
-	if (digits >= 1 && digits <= 3 && !text[digits])
-		return add(request, "LunNumber", json_integer(strtol(text, NULL, 10)), "LUN");
-	ctl_complain("LUN is a number from 0 to 255");
-	return CTL_USAGE;
+	if (digits < 1 || digits > digits_most || text[digits])
+		return NULL;
+	return json_integer(strtol(text, NULL, 10));
 }
 
-static enum ctl_exit add_size(json_t *request, const char *text)
+static json_t *lun_of(const char *text)
+{
+	return number_of(text, 3);
+}
+
+static json_t *group_of(const char *text)
+{
+	return number_of(text, 5);
+}
+
+static json_t *bytes_of(const char *text)
 {
 	uint64_t size;
 
-	if (value_size(text, &size) == 0 && size <= INT64_MAX)
-		return add(request, "SizeInBytes", json_integer((json_int_t)size), "SIZE");
-	ctl_complain("SIZE is a number of bytes, or one with K, M, G, T or P");
+	if (value_size(text, &size) != 0 || size > INT64_MAX)
+		return NULL;
+	return json_integer((json_int_t)size);
+}
+
+static json_t *seconds_of(const char *text)
+{
+	json_int_t seconds = client_seconds(text);
+
+	return seconds ? json_integer(seconds) : NULL;
+}
+
+static json_t *true_of(const char *text)
+{
+	(void)text;
+	return json_true();
+}
+
+#define LUN_FORM   "a number from 0 to 255"
+#define SIZE_FORM  "a number of bytes, or one with K, M, G, T or P"
+#define GROUP_FORM "a number from 1 to 65535"
+
+/* A value, if it is of the form that its reader knows. */
+static enum ctl_exit add_formed(
+	json_t *request, const char *member, json_t *value, const char *what, const char *form)
+{
+	if (json_object_set_new(request, member, value) == 0)
+		return CTL_DONE;
+	ctl_complain("%s is %s", what, form);
 	return CTL_USAGE;
 }
+
+/* --- arguments --- */
 
 /* The daemon takes any form of an address; the port it must be given apart. */
 static enum ctl_exit add_portal(json_t *request, const char *text)
@@ -53,16 +93,6 @@ static enum ctl_exit add_portal(json_t *request, const char *text)
 	}
 	enum ctl_exit result = add(request, "Address", json_string(address), "ADDRESS");
 	return result == CTL_DONE ? add(request, "Port", json_integer(port), "PORT") : result;
-}
-
-static enum ctl_exit add_portal_group(json_t *request, const char *text)
-{
-	size_t digits = strspn(text, "0123456789");
-
-	if (digits >= 1 && digits <= 5 && !text[digits])
-		return add(request, "Group", json_integer(strtol(text, NULL, 10)), "GROUP");
-	ctl_complain("GROUP is a number from 1 to 65535");
-	return CTL_USAGE;
 }
 
 static enum ctl_exit add_on_off(json_t *request, const char *text)
@@ -100,11 +130,11 @@ enum ctl_exit argument_add(enum ctl_argument kind, const char *text, json_t *req
 {
 	switch (kind) {
 	case ARGUMENT_LUN:
-		return add_lun(request, text);
+		return add_formed(request, "LunNumber", lun_of(text), "LUN", LUN_FORM);
 	case ARGUMENT_PATH:
 		return add(request, "Path", json_string(text), "PATH");
 	case ARGUMENT_SIZE:
-		return add_size(request, text);
+		return add_formed(request, "SizeInBytes", bytes_of(text), "SIZE", SIZE_FORM);
 	case ARGUMENT_ON_OFF:
 		return add_on_off(request, text);
 	case ARGUMENT_FILE:
@@ -112,7 +142,7 @@ enum ctl_exit argument_add(enum ctl_argument kind, const char *text, json_t *req
 	case ARGUMENT_PORTAL:
 		return add_portal(request, text);
 	case ARGUMENT_PORTAL_GROUP:
-		return add_portal_group(request, text);
+		return add_formed(request, "Group", group_of(text), "GROUP", GROUP_FORM);
 	case ARGUMENT_TARGET:
 	case ARGUMENT_INITIATOR:
 	case ARGUMENT_NAME:
@@ -128,17 +158,42 @@ enum ctl_exit argument_add(enum ctl_argument kind, const char *text, json_t *req
 	return CTL_USAGE;
 }
 
+/* --- options --- */
+
+static const struct {
+	enum ctl_option option;
+	const char *member;
+	json_t *(*value_of)(const char *text);
+	const char *form; /* what is expected */
+} option_members[] = {
+	{ OPTION_LUN, "LunNumber", lun_of, LUN_FORM },
+	{ OPTION_SIZE, "SizeInBytes", bytes_of, SIZE_FORM },
+	{ OPTION_BLOCK_SIZE, "BlockSize", bytes_of, "512, 1024, 2048 or 4096 bytes" },
+	{ OPTION_PHYSICAL_BLOCK_SIZE, "PhysicalBlockSize", bytes_of,
+		"a power of two from the block size to 65536 bytes" },
+	{ OPTION_READ_ONLY, "ReadOnly", true_of, "without a value" },
+	{ OPTION_CACHE, "Cache", json_string, "page or direct" },
+	{ OPTION_SERIAL, "Serial", json_string, "at most 36 printable ASCII characters" },
+	{ OPTION_NAA, "Naa", json_string, "32 hexadecimal digits of which the first is 6" },
+	{ OPTION_AUTHENTICATION, "Authentication", json_string, "auto, chap or none" },
+	{ OPTION_FORCE, "Force", true_of, "without a value" },
+	{ OPTION_GRACE, "GraceSeconds", seconds_of,
+		"a number of seconds, or of s, m, h or d: 90m, 12h, 7d" },
+};
+
 enum ctl_exit argument_add_options(const struct ctl_command *command, json_t *request)
 {
-	const char *size = command->options[OPTION_SIZE];
-	const char *policy = command->options[OPTION_AUTHENTICATION];
-	enum ctl_exit result = size ? add_size(request, size) : CTL_DONE;
+	enum ctl_exit result = CTL_DONE;
 
-	if (result == CTL_DONE && policy)
-		result = add(request, "Authentication", json_string(policy), "POLICY");
-	if (result == CTL_DONE && ctl_given(command, OPTION_READ_ONLY))
-		result = add(request, "ReadOnly", json_true(), "on");
-	if (result == CTL_DONE && ctl_given(command, OPTION_FORCE))
-		result = add(request, "Force", json_true(), "force");
+	for (size_t i = 0; i < sizeof(option_members) / sizeof(option_members[0]); i++) {
+		enum ctl_option option = option_members[i].option;
+		const char *text = command->options[option];
+		char name[32];
+		if (!text || result != CTL_DONE)
+			continue;
+		snprintf(name, sizeof(name), "--%s", ctl_options[option].name);
+		result = add_formed(request, option_members[i].member,
+			option_members[i].value_of(text), name, option_members[i].form);
+	}
 	return result;
 }

@@ -9,7 +9,7 @@
 
 /* Adds what is no name. CTL_DONE, or CTL_USAGE after one line on stderr. */
 enum ctl_exit argument_add(enum ctl_argument kind, const char *text, json_t *request);
-/* Adds --size, --authentication, --read-only and --force, those that were given. Likewise. */
+/* Adds the options that are members of a request, those that were given. Likewise. */
 enum ctl_exit argument_add_options(const struct ctl_command *command, json_t *request);
 
 #endif

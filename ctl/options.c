@@ -28,9 +28,19 @@ const struct ctl_option_row ctl_options[OPTION_COUNT] = {
 	[OPTION_SHOW_SECRETS] = { "show-secrets", NULL, "show secrets in clear" },
 	[OPTION_GRACE] = { "grace", "TIME",
 		"how long the old record stays good: seconds, or 90m, 12h, 7d (default 1d)" },
+	[OPTION_LUN] = { "lun", "LUN", "the LUN's number, 0 to 255 (default 0)" },
 	[OPTION_SIZE] = { "size", "SIZE",
 		"bytes, or 512M, 8G: create the file, or grow it, to it" },
+	[OPTION_BLOCK_SIZE] = { "block-size", "BYTES", "512 (default), 1024, 2048 or 4096" },
+	[OPTION_PHYSICAL_BLOCK_SIZE] = { "physical-block-size", "BYTES",
+		"what the medium writes at once: a power of two, up to 65536" },
 	[OPTION_READ_ONLY] = { "read-only", NULL, "initiators may not write to the LUN" },
+	[OPTION_CACHE] = { "cache", "CACHE",
+		"page (default): through the page cache, or direct: past it" },
+	[OPTION_SERIAL] = { "serial", "SERIAL",
+		"the unit's serial number, at most 36 printable ASCII characters" },
+	[OPTION_NAA] = { "naa", "NAA",
+		"its NAA identifier, 32 hexadecimal digits of which the first is 6" },
 	[OPTION_AUTHENTICATION] = { "authentication", "POLICY",
 		"auto (default), chap or none, as in portcullis.conf(5)" },
 	[OPTION_FORCE] = { "force", NULL, "also when initiators are logged in: close them" },
@@ -43,6 +53,7 @@ const struct ctl_option_row ctl_options[OPTION_COUNT] = {
 	[OPTION_SECRET] = { "secret", "", NULL },
 	[OPTION_TARGET_SECRET] = { "target-secret", "", NULL },
 };
+_Static_assert(OPTION_COUNT <= 32, "a verb's options are the bits of an unsigned");
 
 void ctl_complain(const char *format, ...)
 {

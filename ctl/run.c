@@ -82,18 +82,6 @@ static enum ctl_exit add_secrets(const struct ctl_command *command, json_t *requ
 	return result;
 }
 
-/* Its form alone is checked here: the daemon knows the limits. */
-static enum ctl_exit add_grace(const struct ctl_command *command, json_t *request)
-{
-	const char *text = command->options[OPTION_GRACE];
-	json_int_t seconds = client_seconds(text);
-
-	if (seconds && json_object_set_new(request, "GraceSeconds", json_integer(seconds)) == 0)
-		return CTL_DONE;
-	ctl_complain("--grace: a time is a number of seconds, or of s, m, h or d: 90m, 12h, 7d");
-	return CTL_USAGE;
-}
-
 /* In the way asked for: as it came, one sentence, or a table. */
 static enum ctl_exit print_reply(const struct ctl_command *command, const struct http_reply *reply)
 {
@@ -144,8 +132,6 @@ enum ctl_exit ctl_run(const struct ctl_command *command)
 
 	if (result == CTL_DONE)
 		result = argument_add_options(command, request);
-	if (result == CTL_DONE && ctl_given(command, OPTION_GRACE))
-		result = add_grace(command, request);
 	if (result == CTL_DONE && takes_secrets(command->verb))
 		result = add_secrets(command, request);
 	if (result == CTL_DONE)

@@ -7,6 +7,11 @@
 #define AWS(operation) "StorageGateway_20130630." operation
 #define OWN(operation) "Portcullis_20261122." operation
 #define WITH(option)   (1u << (option))
+/* Of whatever makes a LUN. */
+#define WITH_LUN                                                                                   \
+	(WITH(OPTION_SIZE) | WITH(OPTION_BLOCK_SIZE) | WITH(OPTION_PHYSICAL_BLOCK_SIZE) |          \
+		WITH(OPTION_READ_ONLY) | WITH(OPTION_CACHE) | WITH(OPTION_SERIAL) |                \
+		WITH(OPTION_NAA))
 #define COLUMNS(array) .columns = (array), .column_count = sizeof(array) / sizeof((array)[0])
 
 #define IQN  "iqn.1997-05.com.amazon:myvolume"
@@ -115,10 +120,10 @@ const struct ctl_verb ctl_verbs[] = {
 		.argument_min = 2,
 		.argument_max = 2,
 		.takes = { ARGUMENT_NAME, ARGUMENT_PATH },
-		.options = WITH(OPTION_SIZE) | WITH(OPTION_READ_ONLY) | WITH(OPTION_AUTHENTICATION),
+		.options = WITH_LUN | WITH(OPTION_LUN) | WITH(OPTION_AUTHENTICATION),
 		.group = GROUP_TARGETS,
 		.progress = PROGRESS_TIME,
-		.summary = "create a target with LUN 0",
+		.summary = "create a target with one LUN",
 		.text = "A file that does not exist is made with --size. The new target survives "
 			"a\n"
 			"restart, but the configuration file wins for what it names.\n",
@@ -149,7 +154,7 @@ const struct ctl_verb ctl_verbs[] = {
 		.argument_min = 3,
 		.argument_max = 3,
 		.takes = { ARGUMENT_TARGET, ARGUMENT_LUN, ARGUMENT_PATH },
-		.options = WITH(OPTION_SIZE) | WITH(OPTION_READ_ONLY),
+		.options = WITH_LUN,
 		.group = GROUP_TARGETS,
 		.progress = PROGRESS_TIME,
 		.summary = "add a LUN to a target",
@@ -157,7 +162,7 @@ const struct ctl_verb ctl_verbs[] = {
 			"restart.\n"
 			"\n"
 			"Next: scan for it on the initiators (iscsiadm -m session --rescan).\n",
-		.example = "create-lun " IQN " 1 /srv/disks/two.img --size 512M",
+		.example = "create-lun " IQN " 1 /srv/disks/two.img --size 512M --block-size 4096",
 		.done = "the LUN is there; initiators are told, and scan for it.",
 	},
 	{

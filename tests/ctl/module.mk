@@ -1,7 +1,7 @@
 # portcullisctl against a control endpoint of the tests' own, and against the real one.
 EXTRA_DIST += tests/ctl/fake.py tests/ctl/bench.py
-dist_check_SCRIPTS += tests/ctl/test_help.py tests/ctl/test_errors.py tests/ctl/test_watch.py tests/ctl/test_completion.py tests/ctl/test_ctl.py tests/ctl/test_ctl_daemon.py tests/ctl/test_ctl_live.py
-TESTS += tests/ctl/test_help.py tests/ctl/test_errors.py tests/ctl/test_watch.py tests/ctl/test_completion.py tests/ctl/test_ctl.py tests/ctl/test_ctl_daemon.py tests/ctl/test_ctl_live.py
+dist_check_SCRIPTS += tests/ctl/test_help.py tests/ctl/test_errors.py tests/ctl/test_watch.py tests/ctl/test_completion.py tests/ctl/test_ctl.py tests/ctl/test_ctl_daemon.py tests/ctl/test_ctl_live.py tests/ctl/test_ctl_luns.py
+TESTS += tests/ctl/test_help.py tests/ctl/test_errors.py tests/ctl/test_watch.py tests/ctl/test_completion.py tests/ctl/test_ctl.py tests/ctl/test_ctl_daemon.py tests/ctl/test_ctl_live.py tests/ctl/test_ctl_luns.py
 if HAVE_CHECK
 CTL_TESTS = tests/ctl/check_rates tests/ctl/check_nearest tests/ctl/check_print tests/ctl/check_wipe
 check_PROGRAMS += $(CTL_TESTS)
