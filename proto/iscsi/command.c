@@ -492,17 +492,20 @@ static void execute(struct iscsi_task *task, uint64_t now)
 }
 
 /*
- * Whether the data needs no buffer, since it can be sent from where it lies. Not when a digest is taken of it: it may
- * still change before it is sent.
+ * Whether the data needs no buffer, since it can be sent from where it lies. It counts as one of that size, since what is
+ * queued binds the connection likewise. Not when a digest is taken of it: it may still change before it is sent. And not
+ * while there is an ORDERED command, which would wait for it, or is it and keeps what comes behind from changing it.
  */
 static bool take_view(struct iscsi_task *task)
 {
 	struct iscsi_conn *conn = task->conn;
 
 	if (task->scsi.direction != SCSI_DATA_IN || conn->parameters.data_digest ||
-		!scsi_task_view(&task->scsi))
+		conn->ordered > 0 || !scsi_task_view(&task->scsi))
 		return false;
 	conn->views++;
+	task->charged += task->scsi.length;
+	conn->buffered += task->scsi.length;
 	return true;
 }
 
@@ -512,13 +515,13 @@ static bool has_buffer(struct iscsi_task *task)
 	struct iscsi_conn *conn = task->conn;
 	uint32_t need = task->scsi.direction == SCSI_NO_DATA ? 0 : task->scsi.length;
 
-	if (need <= task->scsi.buffer_size || take_view(task))
+	if (need <= task->scsi.buffer_size)
 		return true;
 	if (task->state == TASK_PARKED ? conn->parked != task : conn->parked != NULL)
 		return false;
 	if (!budget_allows(conn, need))
 		return false;
-	if (!task_take_buffer(task, need, need))
+	if (!take_view(task) && !task_take_buffer(task, need, need))
 		task_fail(task, ERROR_NO_BUFFER);
 	return true;
 }
@@ -597,7 +600,8 @@ void command_proceed(struct iscsi_task *task, uint64_t now)
 			dataout_solicit(task, now);
 		return;
 	}
-	if (!task->ended && is_barred(task)) {
+	/* Who is parked has had to wait for nobody, and nobody has come before it since. */
+	if (!task->ended && task->state != TASK_PARKED && is_barred(task)) {
 		bar(task, now);
 		return;
 	}

@@ -340,6 +340,26 @@ static void reads(struct transcript *t)
 		expect_read(t, put_read(t, i * 3, blocks[i]), i * 3, blocks[i] * DOUBLE_BLOCK);
 }
 
+/* What is queued from where it lies is bound as what lies in buffers. */
+static void views_wait_for_room(struct transcript *t)
+{
+	uint8_t bhs[BHS_SIZE];
+	uint32_t tags[12];
+
+	the_double.views = true;
+	for (unsigned i = 0; i < 12; i++) {
+		tags[i] = new_read(t, bhs, 0, 8192);
+		put_command(t, bhs, NULL, 0);
+	}
+	iscsi_conn_received(t->conn, 0, t->bytes, t->count, t->now);
+	t->gone = t->count;
+	ck_assert_uint_eq(t->conn->views, BUFFER_BUDGET / (4u << 20));
+	ck_assert_uint_eq(t->conn->buffered, BUFFER_BUDGET);
+	for (unsigned i = 0; i < 12; i++)
+		expect_read(t, tags[i], 0, 4u << 20);
+	ck_assert_uint_eq(t->conn->buffered, 0);
+}
+
 /* From where it lies: in no buffer, for as long as it is queued. Not if a digest was taken: the bytes may still change. */
 static void reads_by_view(struct transcript *t)
 {
@@ -557,6 +577,8 @@ static const struct scenario scenarios[] = {
 	{ "[DATA-08] errors wait for R2Ts", .run = error_waits_for_r2ts,
 		.adjust = adjust_many_r2t },
 	{ "[DATA-09] reads", .run = reads },
+	{ "[DATA-09] [SEQ-10] reads from where it lies wait for room", .run = views_wait_for_room,
+		.adjust = adjust_budget },
 	{ "[DATA-09] reads from where it lies", .run = reads_by_view },
 	{ "[DATA-09] reads from where it lies, in odd pieces", .run = reads_by_view,
 		.adjust = adjust_odd },

@@ -202,6 +202,80 @@ static void behind_views(struct transcript *t)
 	ck_assert_uint_eq(t->conn->views, 0);
 }
 
+/* Nor does what comes behind an ORDERED read show in it. */
+static void before_writes(struct transcript *t)
+{
+	uint8_t before[512];
+
+	the_double.views = true;
+	memcpy(before, the_double.disk + 10 * DOUBLE_BLOCK, sizeof(before));
+	uint32_t read = put_read_as(t, ORDERED, 10);
+	uint32_t write = put_write_as(t, SIMPLE, 10, 1, 512);
+	const struct wire_pdu *pdu = expect(t, OP_DATA_IN);
+	ck_assert_uint_eq(pdu->itt, read);
+	ck_assert_mem_eq(pdu->data, before, sizeof(before));
+	expect_good(t, write);
+}
+
+/* All that was put, without taking what comes of it. */
+static void feed(struct transcript *t)
+{
+	iscsi_conn_received(t->conn, 0, t->bytes + t->gone, t->count - t->gone, t->now);
+	t->gone = t->count;
+}
+
+/* One that waits for memory is in one queue alone, whatever is read from where it lies meanwhile. */
+static void parked_beside_views(struct transcript *t)
+{
+	uint8_t bhs[BHS_SIZE];
+	uint32_t tags[5];
+
+	the_double.pending = true;
+	t->lun = (uint64_t)DOUBLE_LUN_B << 48;
+	for (unsigned i = 0; i < 5; i++) {
+		if (i == 4)
+			t->lun = 0;
+		tags[i] = new_read(t, bhs, 0, 8192); /* 4 MiB each: four fill the budget */
+		bhs[1] = (uint8_t)((bhs[1] & ~7) | (i == 4 ? ORDERED : SIMPLE));
+		put_command(t, bhs, NULL, 0);
+	}
+	feed(t);
+	ck_assert_ptr_nonnull(t->conn->parked);
+	the_double.pending = false;
+	the_double.views = true;
+	uint32_t head = put_read_as(t, HEAD_OF_QUEUE, 7);
+	t->lun = (uint64_t)DOUBLE_LUN_B << 48;
+	uint32_t elsewhere = put_read_as(t, SIMPLE, 8);
+	feed(t);
+	ck_assert_int_eq(t->conn->parked->state, TASK_PARKED);
+	double_finish_all();
+	for (unsigned i = 0; i < 5; i++)
+		expect_read(t, tags[i], 0, 4u << 20);
+	expect_read(t, head, 7, 512);
+	expect_read(t, elsewhere, 8, 512);
+	ck_assert_ptr_null(t->conn->parked);
+	ck_assert_uint_eq(t->conn->barred, 0);
+}
+
+/* Reads of another unit that go on and on do not keep an ORDERED command from its turn. */
+static void not_starved(struct transcript *t)
+{
+	uint32_t first, ordered, elsewhere;
+
+	the_double.views = true;
+	first = put_read_as(t, SIMPLE, 1);
+	ordered = put_read_as(t, ORDERED, 2);
+	t->lun = (uint64_t)DOUBLE_LUN_B << 48;
+	elsewhere = put_read_as(t, SIMPLE, 3);
+	feed(t);
+	ck_assert_uint_eq(t->conn->views, 1);
+	ck_assert_uint_eq(t->conn->barred, 1);
+	expect_read(t, first, 1, 512);
+	expect_read(t, elsewhere, 3, 512);
+	expect_read(t, ordered, 2, 512);
+	ck_assert_uint_eq(t->conn->barred, 0);
+}
+
 /* Those who wait hold none of the memory that those before them need. */
 static void with_little_memory(struct transcript *t)
 {
@@ -299,6 +373,10 @@ static void lost(struct transcript *t)
 static const struct scenario scenarios[] = {
 	{ "[SCSI-26] a chain", .run = chain },
 	{ "[SCSI-26] behind reads that are sent from where they lie", .run = behind_views },
+	{ "[SCSI-26] before writes, as a read", .run = before_writes },
+	{ "[SCSI-26] [SEQ-10] parked beside reads that are sent from where they lie",
+		.run = parked_beside_views, .adjust = adjust_large },
+	{ "[SCSI-26] not starved", .run = not_starved },
 	{ "[SCSI-26] a chain where CmdSN wraps", .run = chain, .cmd_sn = 0xfffffffd },
 	{ "[SCSI-26] nothing to wait for", .run = at_once },
 	{ "[SCSI-26] HEAD OF QUEUE and other units pass", .run = others_pass },
