@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #define PAGE               4096u
-#define FOLIO_SIZE         (16u << 10) /* bytes, of what is new in the page cache */
 #define INLINE_WRITE_MAX   (1u << 20)  /* bytes: copying more holds a worker up */
 #define INLINE_WRITE_SLOW  4000000u    /* ns: a write that took longer may have met a device */
 #define INLINE_WRITE_WATCH 1000000000u /* ns after one: whether the next ones wait is looked at */
@@ -149,17 +148,19 @@ void file_write_was_slow(struct file_store *file, uint64_t took, uint64_t end, b
 static void write_pieces(const struct file_store *file, struct store_request *request)
 {
 	const uint8_t *data = store_request_data(request);
-	const bool is_new = request->length > FOLIO_SIZE &&
-			    !file_view(request->store, request->offset, request->length);
+	const bool is_new = file->in_pieces && request->length > FILE_FOLIO_SIZE &&
+			    !file_is_cached(file, request->offset, request->length);
 	while (request->progress < request->length) {
 		const uint64_t left = request->length - request->progress;
 		ssize_t put = pwrite(file->fd, data + request->progress,
-			is_new && left > FOLIO_SIZE ? FOLIO_SIZE : (size_t)left,
+			is_new && left > FILE_FOLIO_SIZE ? FILE_FOLIO_SIZE : (size_t)left,
 			(off_t)(request->offset + request->progress));
 		if (put <= 0)
 			return;
 		request->progress += (uint64_t)put;
 	}
+	if (is_new)
+		file_was_cached(file, request->offset, request->length);
 }
 
 static void write_inline(struct file_store *file, struct store_request *request)

@@ -19,6 +19,8 @@ struct file_sync {
 	struct request_list waiting; /* came since: for the next one */
 };
 
+#define FILE_FOLIO_SIZE (16u << 10) /* bytes, of what is new in the page cache */
+
 struct file_map; /* file_view.c */
 
 struct file_store {
@@ -27,6 +29,7 @@ struct file_store {
 	struct file_map *_Atomic map; /* the file from its beginning; NULL: it cannot be had */
 	bool in_memory;   /* tmpfs and its like: no device behind it, so nothing to wait for */
 	bool nowait;      /* reads can say "only if cached" (RWF_NOWAIT) */
+	bool in_pieces;   /* a large write of what is not cached goes piece by piece: file.c */
 	void *zeros;      /* FILE_ZEROS_SIZE bytes, page aligned, read-only */
 	atomic_bool lost; /* written data was lost, and not every FLUSH that should know does */
 	_Atomic uint64_t queued_until; /* monotonic ns: inline writes waited, so none before */
@@ -69,6 +72,10 @@ void file_sync_ended(struct file_store *file, int result);
 
 /* As store_operations.view. */
 const void *file_view(struct store *store, uint64_t offset, uint64_t length);
+/* Whether the range is believed to be in the page cache; false also where that cannot be known. Any thread. */
+bool file_is_cached(const struct file_store *file, uint64_t offset, uint64_t length);
+/* It is there now: it has just been written to the page cache. Any thread. */
+void file_was_cached(const struct file_store *file, uint64_t offset, uint64_t length);
 /* Part of opening and closing; `status` of the open file. */
 void file_view_open(struct file_store *file, const struct stat *status);
 void file_view_close(struct file_store *file);

@@ -329,6 +329,8 @@ static bool prepare_store(struct file_store *file, const struct opening *opening
 		.grown = opening->grown && !opening->created,
 	};
 	file_view_open(file, &opening->stat);
+	/* Where it is not known what is cached, or a piece would be less than a block, one call is better. */
+	file->in_pieces = file->map && opening->stat.st_blksize <= (blksize_t)FILE_FOLIO_SIZE;
 	return true;
 }
 

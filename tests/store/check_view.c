@@ -36,6 +36,16 @@ static void write_pattern(struct rig *rig, uint64_t offset, uint64_t length, uns
 	free(bytes);
 }
 
+/* By somebody else: what is in the page cache then, the store does not know. */
+static void fill(const struct rig *rig, uint64_t offset, uint64_t length)
+{
+	uint8_t *bytes = rig_buffer(length, 9);
+	int fd = open(rig->path, O_WRONLY | O_CLOEXEC);
+	ck_assert_int_eq(pwrite(fd, bytes, length, (off_t)offset), (ssize_t)length);
+	close(fd);
+	free(bytes);
+}
+
 static void check_view(struct rig *rig, uint64_t offset, uint64_t length, unsigned seed)
 {
 	uint8_t *expected = rig_buffer(length, seed), *bytes = malloc(length);
@@ -75,7 +85,7 @@ START_TEST(a_small_piece_is_lent_at_second_sight)
 {
 	struct rig rig;
 	rig_open(&rig, RIG_FILE * RIG_QUEUES);
-	write_pattern(&rig, 0, 4 * CHUNK, 3);
+	fill(&rig, 0, 4 * CHUNK);
 	ck_assert_ptr_null(store_view(rig.store, rig.queue, CHUNK, 4 * KIB));
 	ck_assert_ptr_nonnull(store_view(rig.store, rig.queue, CHUNK + 8 * KIB, 4 * KIB));
 	ck_assert_ptr_null(store_view(rig.store, rig.queue, 2 * CHUNK - 512, 512 + 512));
@@ -151,6 +161,57 @@ START_TEST(a_file_made_shorter_fails_softly)
 }
 END_TEST
 
+/* Its last page is in memory up to the page's end, wherever the file ends. */
+START_TEST(what_was_cut_off_is_not_lent)
+{
+	struct rig rig;
+	rig_open(&rig, RIG_FILE * RIG_QUEUES);
+	fill(&rig, RIG_SIZE - CHUNK, CHUNK);
+	ck_assert_int_eq(truncate(rig.path, RIG_SIZE - 512), 0);
+	ck_assert_ptr_null(store_view(rig.store, rig.queue, RIG_SIZE - CHUNK, CHUNK));
+	rig_close(&rig);
+}
+END_TEST
+
+#define REGION  (64u * MIB) /* of file_view.c, as the next one */
+#define REGIONS 128u
+
+static const void *view_of_region(struct rig *rig, unsigned region)
+{
+	return store_view(rig->store, rig->queue, (uint64_t)region * REGION, CHUNK);
+}
+
+/* So many regions of a file are lent at a time, others in their place one by one; what was lent stays good. */
+START_TEST(regions_take_turns)
+{
+	char error[STORE_ERROR_SIZE];
+	struct rig rig;
+	rig_open(&rig, RIG_FILE * RIG_QUEUES);
+	store_close(rig.store);
+	rig.config.size = (uint64_t)(REGIONS + 2) * REGION; /* all holes */
+	rig.store = store_open(&rig.config, error);
+	ck_assert_msg(rig.store, "%s", error);
+	for (unsigned i = 0; i < REGIONS + 2; i++)
+		write_pattern(&rig, (uint64_t)i * REGION, CHUNK, i);
+	const void *first = view_of_region(&rig, 0);
+	for (unsigned i = 0; i < REGIONS; i++)
+		ck_assert_ptr_nonnull(view_of_region(&rig, i));
+	/* One may go at once, the next a second later. */
+	ck_assert_ptr_nonnull(view_of_region(&rig, REGIONS));
+	while (!view_of_region(&rig, REGIONS + 1))
+		usleep(10000);
+	while (!view_of_region(&rig, 0))
+		usleep(10000);
+	uint8_t *expected = rig_buffer(CHUNK, 0), bytes[CHUNK];
+	ck_assert_int_eq(take(first, CHUNK, bytes), 0);
+	ck_assert_mem_eq(bytes, expected, CHUNK);
+	free(expected);
+	for (unsigned i = 3; i < REGIONS + 2; i++)
+		check_view(&rig, (uint64_t)i * REGION, CHUNK, i);
+	rig_close(&rig);
+}
+END_TEST
+
 static long major_faults(void)
 {
 	struct rusage usage;
@@ -207,6 +268,9 @@ int main(void)
 	tcase_add_test(files, a_small_piece_is_lent_at_second_sight);
 	tcase_add_test(files, what_is_not_in_memory_is_not_lent);
 	tcase_add_test(files, what_has_grown_is_lent);
+	tcase_set_timeout(files, 60);
+	tcase_add_test(files, what_was_cut_off_is_not_lent);
+	tcase_add_test(files, regions_take_turns);
 	tcase_add_test(files, a_file_made_shorter_fails_softly);
 	tcase_add_test(files, one_that_had_to_wait_is_the_last_for_a_while);
 	suite_add_tcase(suite, media);
