@@ -90,23 +90,27 @@ static enum store_step changed(struct store_request *request)
 	return request->flags & STORE_FUA ? sync_file(request) : finish(request, STORE_OK);
 }
 
-/* Reads what is there without waiting; `progress` says how far it came. */
-static void read_inline(const struct file_store *file, struct store_request *request)
+/* Reads what is there without waiting; how much that was. */
+static uint64_t read_inline(
+	const struct file_store *file, uint64_t offset, uint64_t length, void *buffer)
 {
-	struct iovec piece = { .iov_base = request->buffer, .iov_len = (size_t)request->length };
+	struct iovec piece = { .iov_base = buffer, .iov_len = (size_t)length };
 	if (file->base.info.direct || !(file->in_memory || file->nowait))
-		return;
-	ssize_t got = preadv2(
-		file->fd, &piece, 1, (off_t)request->offset, file->in_memory ? 0 : RWF_NOWAIT);
-	if (got > 0)
-		request->progress = (uint64_t)got;
+		return 0;
+	ssize_t got = preadv2(file->fd, &piece, 1, (off_t)offset, file->in_memory ? 0 : RWF_NOWAIT);
+	return got > 0 ? (uint64_t)got : 0;
+}
+
+static bool file_read_now(struct store *store, uint64_t offset, uint64_t length, void *buffer)
+{
+	return read_inline(file_of(store), offset, length, buffer) == length;
 }
 
 static enum store_step submit_read(struct file_store *file, struct store_request *request)
 {
 	if (request->flags & STORE_FUA)
 		return sync_file(request);
-	read_inline(file, request);
+	request->progress = read_inline(file, request->offset, request->length, request->buffer);
 	if (request->progress == request->length)
 		return finish(request, STORE_OK);
 	return go_to(request, STEP_READ);
@@ -428,6 +432,7 @@ const struct store_operations store_file = {
 	.grow = file_grow,
 	.may_reopen = file_may_reopen,
 	.view = file_view,
+	.read_now = file_read_now,
 	.submit = file_submit,
 	.describe = file_describe,
 	.advance = file_advance,

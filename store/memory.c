@@ -139,6 +139,14 @@ static const void *memory_view(struct store *store, uint64_t offset, uint64_t le
 	return memory_of(store)->bytes + offset;
 }
 
+static bool memory_read_now(struct store *store, uint64_t offset, uint64_t length, void *buffer)
+{
+	memory_race_begin();
+	memcpy(buffer, memory_of(store)->bytes + offset, (size_t)length);
+	memory_race_end();
+	return true;
+}
+
 static enum store_step memory_submit(struct store_request *request)
 {
 	uint8_t *at = memory_of(request->store)->bytes + request->offset;
@@ -189,6 +197,7 @@ const struct store_operations store_memory = {
 	.open = memory_open,
 	.close = memory_close,
 	.view = memory_view,
+	.read_now = memory_read_now,
 	.submit = memory_submit,
 	.advance = memory_advance,
 };

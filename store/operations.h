@@ -63,6 +63,8 @@ struct store_operations {
 		char error[STORE_ERROR_SIZE]);
 	/* As store_view(); NULL: nothing can be sent from where it lies. Any thread. */
 	const void *(*view)(struct store *store, uint64_t offset, uint64_t length);
+	/* As store_read_now(). There if `view` is. */
+	bool (*read_now)(struct store *store, uint64_t offset, uint64_t length, void *buffer);
 	/*
 	 * The first step; `step` and `progress` are 0. Must not block on a device for long. The only one
 	 * that finds the data of a WRITE at store_request_data(); afterwards it is in `buffer`.

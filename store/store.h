@@ -182,6 +182,8 @@ enum store_answer store_submit(
  */
 const void *store_view(
 	struct store *store, struct store_queue *queue, uint64_t offset, uint64_t length);
+/* Reads a range at once, if that takes no waiting for a device. Any thread. Whether all of it is in `buffer`. */
+bool store_read_now(struct store *store, uint64_t offset, uint64_t length, void *buffer);
 /*
  * What a system call that was given views made of them: how long it took, and whether it failed with EFAULT. One that
  * had to wait for a device, although nobody expected it, is the last for a while on this queue.

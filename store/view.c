@@ -42,6 +42,13 @@ const void *store_view(
 	return store->operations->view(store, offset, length);
 }
 
+bool store_read_now(struct store *store, uint64_t offset, uint64_t length, void *buffer)
+{
+	store_assert_range(&store->info, offset, length);
+	return store->operations->read_now &&
+	       store->operations->read_now(store, offset, length, buffer);
+}
+
 /* Whether the thread has had to wait for a page since it was last asked. */
 static bool has_faulted(struct store_queue *queue)
 {

@@ -154,11 +154,11 @@ void input_excuse(struct iscsi_conn *conn, uint64_t now);
 int conn_send(struct iscsi_conn *conn, uint8_t bhs[BHS_SIZE], const void *data, uint32_t length,
 	uint64_t now);
 /*
- * Likewise, but the data stays where it is until it was sent. `last`, if not NULL, is the task that
- * this PDU is the last of: it is freed with the PDU, or here on failure.
+ * Likewise, but the data stays where it is until it was sent. It is of `task`, which is freed with its
+ * `last` PDU, or here on failure.
  */
-int conn_send_view(struct iscsi_conn *conn, uint8_t bhs[BHS_SIZE], const uint8_t *data,
-	uint32_t length, struct iscsi_task *last, uint64_t now);
+int conn_send_view(struct iscsi_task *task, uint8_t bhs[BHS_SIZE], const uint8_t *data,
+	uint32_t length, bool last, uint64_t now);
 /* Fills StatSN (and advances it if `counts`), ExpCmdSN, MaxCmdSN into a response header. */
 void conn_stamp(struct iscsi_conn *conn, uint8_t bhs[BHS_SIZE], bool counts);
 /* Reject, section 11.17: the bad PDU's header goes back as data. */

@@ -13,7 +13,8 @@
 
 struct output_pdu {
 	struct output_pdu *next;
-	struct iscsi_task *task; /* freed with this PDU */
+	struct iscsi_task *task; /* whose data it is; NULL: nobody's */
+	bool last;               /* its task is freed with it */
 	const uint8_t *data;
 	uint8_t *copy; /* owned: what `data` points to when it is neither `small` nor a task's */
 	uint32_t data_length;
@@ -21,6 +22,9 @@ struct output_pdu {
 	uint8_t tail_length;
 	uint8_t header[BHS_SIZE + DIGEST_SIZE];
 	uint8_t tail[3 + DIGEST_SIZE]; /* padding, data digest */
+	/* Of the data, what stands in `kept` instead: the rest of a block that was sent in part. */
+	uint32_t kept_at, kept_length;
+	uint8_t *kept; /* owned, a buffer of SCSI_KEPT_MAX */
 	uint8_t small[SMALL_DATA];
 };
 
@@ -36,8 +40,9 @@ static size_t pdu_bytes(const struct output_pdu *pdu)
 
 static void pdu_free(struct iscsi_conn *conn, struct output_pdu *pdu)
 {
-	if (pdu->task)
+	if (pdu->last)
 		task_free(pdu->task);
+	buffer_put(conn->worker->buffers, pdu->kept, SCSI_KEPT_MAX);
 	if (pdu->copy)
 		free(pdu->copy);
 	pool_put(conn->worker->pdus, pdu);
@@ -117,19 +122,21 @@ int conn_send(struct iscsi_conn *conn, uint8_t bhs[BHS_SIZE], const void *data, 
 	return 0;
 }
 
-int conn_send_view(struct iscsi_conn *conn, uint8_t bhs[BHS_SIZE], const uint8_t *data,
-	uint32_t length, struct iscsi_task *last, uint64_t now)
+int conn_send_view(struct iscsi_task *task, uint8_t bhs[BHS_SIZE], const uint8_t *data,
+	uint32_t length, bool last, uint64_t now)
 {
+	struct iscsi_conn *conn = task->conn;
 	struct output_pdu *pdu = pdu_new(conn, bhs, now);
 
 	if (!pdu) {
 		if (last)
-			task_free(last);
+			task_free(task);
 		return -1;
 	}
 	pdu->data = data;
 	pdu->data_length = length;
-	pdu->task = last;
+	pdu->task = task;
+	pdu->last = last;
 	pdu_seal(conn, pdu);
 	pdu_queue(conn, pdu, now);
 	return 0;
@@ -194,28 +201,63 @@ static int vector_add(struct iovec *vector, const uint8_t *bytes, uint32_t lengt
 	return 1;
 }
 
+/* The data of a PDU of which a part stands elsewhere: up to three vectors. */
+static int data_add(struct iovec *vectors, int room, const struct output_pdu *pdu, uint32_t *skip)
+{
+	const uint32_t behind = pdu->kept_at + pdu->kept_length;
+	int count = 0;
+
+	if (room > count)
+		count += vector_add(vectors + count, pdu->data, pdu->kept_at, skip);
+	if (room > count)
+		count += vector_add(vectors + count, pdu->kept, pdu->kept_length, skip);
+	if (room > count)
+		count += vector_add(
+			vectors + count, pdu->data + behind, pdu->data_length - behind, skip);
+	return count;
+}
+
 int iscsi_conn_output(struct iscsi_conn *conn, struct iovec *vectors, int capacity)
 {
 	uint32_t skip = conn->output.sent;
 	int count = 0;
 
 	for (struct output_pdu *pdu = conn->output.head; pdu; pdu = pdu->next) {
-		const struct {
-			const uint8_t *bytes;
-			uint32_t length;
-		} parts[] = {
-			{ pdu->header, pdu->header_length },
-			{ pdu->data, pdu->data_length },
-			{ pdu->tail, pdu->tail_length },
-		};
-		for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-			if (count == capacity)
-				return count;
+		if (count < capacity)
 			count += vector_add(
-				vectors + count, parts[i].bytes, parts[i].length, &skip);
-		}
+				vectors + count, pdu->header, pdu->header_length, &skip);
+		if (pdu->kept_length > 0)
+			count += data_add(vectors + count, capacity - count, pdu, &skip);
+		else if (count < capacity)
+			count += vector_add(vectors + count, pdu->data, pdu->data_length, &skip);
+		if (count == capacity)
+			break;
+		count += vector_add(vectors + count, pdu->tail, pdu->tail_length, &skip);
 	}
 	return count;
+}
+
+/*
+ * Sending stopped within data that is sent from where it lies, and may go on much later: what is written there until
+ * then must not show in the second half of a block.
+ */
+static void keep_block(struct iscsi_conn *conn, struct output_pdu *pdu, uint32_t sent)
+{
+	const uint32_t at = sent - pdu->header_length;
+
+	if (sent <= pdu->header_length || at >= pdu->data_length || !pdu->task ||
+		!pdu->task->scsi.view || at < pdu->kept_at + pdu->kept_length)
+		return;
+	if (!pdu->kept)
+		pdu->kept = buffer_get(conn->worker->buffers, SCSI_KEPT_MAX);
+	if (!pdu->kept)
+		return;
+	struct scsi_task *scsi = &pdu->task->scsi;
+	const uint32_t in_view = (uint32_t)(pdu->data - scsi->view) + at;
+	const uint32_t left = pdu->data_length - at;
+	const uint32_t rest = scsi_task_keep(scsi, in_view, pdu->kept);
+	pdu->kept_at = at;
+	pdu->kept_length = rest < left ? rest : left;
 }
 
 void iscsi_conn_sent(struct iscsi_conn *conn, size_t length, uint64_t now)
@@ -235,6 +277,8 @@ void iscsi_conn_sent(struct iscsi_conn *conn, size_t length, uint64_t now)
 		pdu_free(conn, pdu);
 	}
 	output->sent += (uint32_t)length;
+	if (output->head && conn->views > 0)
+		keep_block(conn, output->head, output->sent);
 	if (!output->head)
 		conn_disarm(conn, TIMER_OUTPUT);
 	else if (conn->phase < ISCSI_PHASE_FINISHED)

@@ -70,8 +70,7 @@ static uint32_t send_data(struct iscsi_task *task, uint32_t length, bool status,
 			put_be32(bhs + BHS_RESIDUAL, residual.count);
 		}
 		conn_stamp(conn, bhs, last && status);
-		(void)conn_send_view(
-			conn, bhs, data + offset, piece, last && status ? task : NULL, now);
+		(void)conn_send_view(task, bhs, data + offset, piece, last && status, now);
 		if (offset + piece == burst_end)
 			burst_end += burst;
 	}
@@ -103,7 +102,7 @@ static void send_response(struct iscsi_task *task, uint32_t sent, uint64_t now)
 	if (sent == 0)
 		task_drop_buffer(task);
 	conn_stamp(conn, bhs, true);
-	(void)conn_send_view(conn, bhs, task->segment, length, task, now);
+	(void)conn_send_view(task, bhs, task->segment, length, true, now);
 }
 
 void command_respond(struct iscsi_task *task, uint64_t now)

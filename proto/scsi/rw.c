@@ -98,6 +98,20 @@ bool scsi_task_view(struct scsi_task *task)
 	return task->view != NULL;
 }
 
+uint32_t scsi_task_keep(struct scsi_task *task, uint32_t at, uint8_t kept[SCSI_KEPT_MAX])
+{
+	const uint64_t offset = task_offset(task) + at;
+	const uint32_t left = task->length - at, rest = -(uint32_t)offset & (SCSI_KEPT_MAX - 1);
+	const uint32_t length = rest < left ? rest : left;
+	const uint32_t before = (uint32_t)offset & (task->unit->block_size - 1);
+
+	if (length == 0 ||
+		!store_read_now(task->unit->store, offset - before, before + length, kept))
+		return 0;
+	memmove(kept, kept + before, length);
+	return length;
+}
+
 enum task_step read_step(struct scsi_task *task)
 {
 	if (task->step++ == 0 && task->length && !task->view)

@@ -135,16 +135,10 @@ struct scsi_task {
 	 * scsi_task_execute() returns, which clears it: what still needs it then has been copied.
 	 */
 	const uint8_t *lent;
-	/*
-	 * Set by scsi_task_view(): the data-in lies here and not in `buffer`, as store_view() has it.
-	 */
-	const uint8_t *view;
+	const uint8_t *view; /* scsi_task_view(): the data-in lies here, as store_view() has it */
 	uint32_t out_length; /* data-out bytes that came; < length only if fewer were offered */
 	uint32_t offered; /* data-out bytes announced (EDTL), 0 = not told; only WRITE SAME looks */
-	/*
-	 * May be set on the queue's thread while PENDING: a command of many steps then ends at its
-	 * next one, with SCSI_TASK_ABORTED.
-	 */
+	/* Set while PENDING: a command of many steps ends at its next one, with SCSI_TASK_ABORTED. */
 	bool cancelled;
 
 	/* The outcome. */
@@ -185,14 +179,19 @@ enum scsi_answer scsi_task_parse(struct scsi_task *task);
  * read is as if it ran when it is sent: a task that must not run before it has to wait until then.
  */
 bool scsi_task_view(struct scsi_task *task);
+#define SCSI_KEPT_MAX 4096u
+/*
+ * Sending a view stopped at byte `at` of it: copies the rest of the block that this is in, so that no block is sent in
+ * halves of different age. Returns its bytes, 0 between two blocks or if it is not to be had without waiting.
+ */
+uint32_t scsi_task_keep(struct scsi_task *task, uint32_t at, uint8_t kept[SCSI_KEPT_MAX]);
 /*
  * Runs a parsed task. Of a data-out task whose out_length is short of `length` the WRITE and WRITE
  * AND VERIFY commands write the whole blocks that came; if a part of a block came, or the command
  * cannot be cut, it changes nothing and fails 05/0E/03 (INVALID FIELD IN COMMAND INFORMATION UNIT).
  */
 enum scsi_answer scsi_task_execute(struct scsi_task *task);
-/* Ends a task with CHECK CONDITION and fixed or descriptor sense as the unit's D_SENSE says. For
- * the transport's own errors. */
+/* Ends a task with CHECK CONDITION and sense as the unit's D_SENSE says. For the transport's own errors. */
 void scsi_task_fail(struct scsi_task *task, uint32_t sense);
 
 #endif

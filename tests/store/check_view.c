@@ -73,6 +73,10 @@ START_TEST(what_lies_there_is_lent)
 		/* What is written later shows, where it was lent already too. */
 		write_pattern(&rig, MIB, 256 * KIB, 2);
 		check_view(&rig, MIB, 256 * KIB, 2);
+		uint8_t *expected = rig_buffer(4 * KIB, 2), bytes[4 * KIB];
+		ck_assert(store_read_now(rig.store, MIB, 4 * KIB, bytes));
+		ck_assert_mem_eq(bytes, expected, 4 * KIB);
+		free(expected);
 	} else {
 		ck_assert_ptr_null(store_view(rig.store, rig.queue, MIB, 256 * KIB));
 	}

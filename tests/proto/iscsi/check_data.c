@@ -360,6 +360,53 @@ static void views_wait_for_room(struct transcript *t)
 	ck_assert_uint_eq(t->conn->buffered, 0);
 }
 
+/* `length` bytes of what is queued, to `at`. */
+static uint8_t *take_some(struct transcript *t, uint8_t *at, size_t length)
+{
+	struct iovec vectors[16];
+	int count = iscsi_conn_output(t->conn, vectors, 16);
+	size_t taken = 0;
+
+	for (int i = 0; i < count && taken < length; i++) {
+		size_t left = length - taken;
+		size_t piece = vectors[i].iov_len < left ? vectors[i].iov_len : left;
+		memcpy(at + taken, vectors[i].iov_base, piece);
+		taken += piece;
+	}
+	ck_assert_uint_eq(taken, length);
+	iscsi_conn_sent(t->conn, length, t->now);
+	return at + length;
+}
+
+/* A block that is sent in two halves, with a write in between, is whole; the ones behind it are new. */
+static void no_block_in_halves(struct transcript *t)
+{
+	static const uint32_t stops[] = { 1, 511, 512, 513, 1300, 2047 }; /* of the data */
+	uint8_t old[2048], sent[BHS_SIZE + 2048];
+
+	the_double.views = true;
+	for (unsigned i = 0; i < sizeof(stops) / sizeof(stops[0]); i++) {
+		double_reset();
+		the_double.views = true;
+		memcpy(old, the_double.disk, sizeof(old));
+		(void)put_read(t, 0, 4);
+		iscsi_conn_received(t->conn, 0, t->bytes, t->count, t->now);
+		t->count = 0;
+		uint8_t *at = take_some(t, sent, BHS_SIZE + stops[i]);
+		memset(the_double.disk, 0xee, sizeof(old));
+		/* It may stop there once more, and in the next one. */
+		at = take_some(t, at, stops[i] % 512 ? 1 : 0);
+		at = take_some(t, at, (size_t)(sent + sizeof(sent) - at));
+		uint32_t whole = (stops[i] + 511) / 512 * 512;
+		ck_assert_mem_eq(sent + BHS_SIZE, old, whole);
+		for (uint32_t k = whole; k < sizeof(old); k++)
+			ck_assert_uint_eq(sent[BHS_SIZE + k], 0xee);
+		ck_assert_uint_eq(t->conn->output.count, 0);
+		ck_assert_uint_eq(buffer_bytes_in_use(t->worker.buffers), 0);
+	}
+	t->untracked = true;
+}
+
 /* From where it lies: in no buffer, for as long as it is queued. Not if a digest was taken: the bytes may still change. */
 static void reads_by_view(struct transcript *t)
 {
@@ -579,6 +626,7 @@ static const struct scenario scenarios[] = {
 	{ "[DATA-09] reads", .run = reads },
 	{ "[DATA-09] [SEQ-10] reads from where it lies wait for room", .run = views_wait_for_room,
 		.adjust = adjust_budget },
+	{ "[DATA-09] no block in halves", .run = no_block_in_halves, .adjust = adjust_budget },
 	{ "[DATA-09] reads from where it lies", .run = reads_by_view },
 	{ "[DATA-09] reads from where it lies, in odd pieces", .run = reads_by_view,
 		.adjust = adjust_odd },

@@ -161,6 +161,14 @@ bool scsi_task_view(struct scsi_task *task)
 	return true;
 }
 
+uint32_t scsi_task_keep(struct scsi_task *task, uint32_t at, uint8_t kept[SCSI_KEPT_MAX])
+{
+	uint32_t rest = -at & (DOUBLE_BLOCK - 1);
+
+	memcpy(kept, task->view + at, rest);
+	return rest;
+}
+
 static void run(struct scsi_task *task)
 {
 	uint8_t *place = the_double.disk + task->lba * DOUBLE_BLOCK;

@@ -305,6 +305,40 @@ START_TEST(test_view)
 }
 END_TEST
 
+/* The rest of a block that was sent in part, as far as the command reads. */
+START_TEST(test_keep)
+{
+	static const struct {
+		uint32_t lba, blocks, at, kept;
+	} rows[] = {
+		{ 8, 16, 0, 0 },              /* between two */
+		{ 8, 16, 4096, 0 },           /* likewise */
+		{ 8, 16, 1, 4095 },           /* in the first, to its end */
+		{ 8, 16, 4096 + 4095, 1 },    /* the last byte */
+		{ 9, 1, 100, 412 },           /* no more than is read */
+		{ 9, 16, 3 * 512 + 7, 2041 }, /* by where it lies on the unit */
+	};
+	uint8_t kept[SCSI_KEPT_MAX];
+	struct bench *bench = bench_default();
+	bench->store->views = true;
+	for (size_t i = 0; i < 64 * BLOCK; i++)
+		bench->store->bytes[i] = (uint8_t)(i * 7 + i / BLOCK);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bench_parse(bench, cdb_range(0x28, 0, rows[i].lba, rows[i].blocks));
+		ck_assert(scsi_task_view(&bench->task));
+		ck_assert_uint_eq(scsi_task_keep(&bench->task, rows[i].at, kept), rows[i].kept);
+		ck_assert(memcmp(kept, bench->task.view + rows[i].at, rows[i].kept) == 0);
+		ck_assert_int_eq(bench_execute(bench, NULL, 0), SCSI_DONE);
+	}
+	/* Not to be had without waiting: then as it will be. */
+	bench_parse(bench, cdb_range(0x28, 0, 8, 16));
+	ck_assert(scsi_task_view(&bench->task));
+	bench->store->views = false;
+	ck_assert_uint_eq(scsi_task_keep(&bench->task, 1, kept), 0);
+	bench_free(bench);
+}
+END_TEST
+
 START_TEST(test_block_sizes)
 {
 	static const uint32_t sizes[] = { 512, 1024, 2048, 4096 };
@@ -404,6 +438,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_block_sizes, 0, 4);
 	tcase_add_loop_test(tcase, test_lent, 0, 4);
 	tcase_add_test(tcase, test_view);
+	tcase_add_test(tcase, test_keep);
 	tcase_add_test(tcase, test_fua);
 	tcase_add_test(tcase, test_six_bytes_have_no_fua);
 	tcase_add_test(tcase, test_protect);
