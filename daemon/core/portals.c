@@ -132,10 +132,30 @@ const struct portal *portal_set_find_text(const struct portal_set *set, const ch
 
 /* --- from one set to the next --- */
 
+/*
+ * Whether a portal made live is in the way of a wildcard of the file, on which the file wins: it gives its place up like
+ * one that goes. Later it is without a socket, as it would be after a start.
+ */
+static bool is_covered(const struct config *config, const struct config_portal *wanted)
+{
+	struct sockaddr_storage own, other;
+
+	address_parse(wanted->address, wanted->port, &own);
+	for (size_t i = 0; wanted->made_live && i < config->portal_count; i++) {
+		const struct config_portal *portal = &config->portals[i];
+		address_parse(portal->address, portal->port, &other);
+		if (!portal->made_live && portal->port == wanted->port &&
+			other.ss_family == own.ss_family &&
+			address_is_any((const struct sockaddr *)&other))
+			return true;
+	}
+	return false;
+}
+
 /* How the portals that run become those that are wanted. */
 struct opening {
 	const struct portal_set *running;
-	unsigned busy_poll;                       /* us */
+	const struct config *config;
 	bool stays[CONFIG_PORTALS_MOST];          /* of those that run */
 	struct portal *from[CONFIG_PORTALS_MOST]; /* of those wanted; NULL: a new one */
 };
@@ -144,7 +164,11 @@ struct opening {
 static struct portal *opening_take(
 	struct opening *opening, const struct config_portal *wanted, bool bound)
 {
-	for (size_t i = 0; opening->running && i < opening->running->count; i++) {
+	const size_t count = opening->running && !is_covered(opening->config, wanted)
+				     ? opening->running->count
+				     : 0;
+
+	for (size_t i = 0; i < count; i++) {
 		struct portal *portal = opening->running->portals[i];
 		uint16_t port = bound ? address_port((const struct sockaddr *)&portal->address)
 				      : portal->port;
@@ -178,11 +202,13 @@ static int opening_listen(
 	const struct opening *opening, struct portal *portal, const struct config_portal *wanted)
 {
 	const int off = 0;
-	int result = portal_listen(portal, false, opening->busy_poll);
+	int result = portal_listen(portal, false, opening->config->busy_poll);
 
-	if (result == 0 || errno != EADDRINUSE || !opening_share(opening, wanted, 1))
+	/* What is covered would find its own old socket, and get in beside the wildcard by it. */
+	if (result == 0 || errno != EADDRINUSE || is_covered(opening->config, wanted) ||
+		!opening_share(opening, wanted, 1))
 		return result;
-	result = portal_listen(portal, true, opening->busy_poll);
+	result = portal_listen(portal, true, opening->config->busy_poll);
 	int reason = errno;
 	opening_share(opening, wanted, 0);
 	if (result == 0)
@@ -238,7 +264,7 @@ static void complain(const struct config *config, const struct config_portal *wa
 struct portal_set *portal_set_open(struct portal_set *running, const struct config *config,
 	const struct config_portal *asked, char error[CONFIG_ERROR_SIZE])
 {
-	struct opening opening = { .running = running, .busy_poll = config->busy_poll };
+	struct opening opening = { .running = running, .config = config };
 	struct portal_set *set = calloc(1, sizeof(*set));
 
 	snprintf(error, CONFIG_ERROR_SIZE, "out of memory");

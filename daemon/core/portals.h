@@ -36,7 +36,7 @@ struct portal_set {
  * start) has of it stays as it is; a portal that stands in the way of a new one because it has the same port, but is
  * not wanted any more, goes on until its set is gone. A new reference; NULL with one line in `error` that names the
  * portal, and nothing has changed. A portal made live is no reason to fail unless it is the one `asked` for (NULL:
- * none is): it is logged, and its `fd` is -1.
+ * none is): it is logged, and its `fd` is -1. So it is where the file has the wildcard of its port.
  */
 struct portal_set *portal_set_open(struct portal_set *running, const struct config *config,
 	const struct config_portal *asked, char error[CONFIG_ERROR_SIZE]);

@@ -309,6 +309,15 @@ def reloads(tap):
 
         live = ("127.0.0.3", one[1])
         ask.done("a portal made live", "AddPortal", live, Group=3)
+        stays = log_in(live)
+        daemon.configure(configuration(("0.0.0.0", one[1], 1)))
+        ask.done("gives way to the wildcard of its port in the file", "ReloadConfiguration")
+        tap.equal((ask.portals()[("0.0.0.0", one[1])][:3], ask.portals()[live][:3], log_in(live).read10(0, 1)[0], stays.read10(0, 1)[0]),
+                  ((1, True, "file"), (3, False, "live"), 0, 0), "which serves there, and who came by it before goes on")
+        daemon.configure(configuration((*one, 1)))
+        ask.done("when the wildcard goes", "ReloadConfiguration")
+        tap.equal((ask.portals()[live][:3], listens(live)), ((3, True, "live"), True), "it has its place again")
+        stays.close()
         daemon.configure(configuration((*one, 1), (*live, 4)))
         ask.done("that the file names too, later", "ReloadConfiguration")
         tap.equal(ask.portals(), {one: (1, True, "file", ask.portals()[one][3]), live: (4, True, "file", 0)}, "is as the file says")

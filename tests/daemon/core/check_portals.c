@@ -320,6 +320,30 @@ START_TEST(one_that_was_without_a_socket_gets_it_when_it_can)
 }
 END_TEST
 
+/* On one port: a portal made live gives way without a gap, and has its place again when the wildcard goes. */
+START_TEST(the_files_wildcard_wins_over_what_was_made_live)
+{
+	struct portal_set *before = OPEN(NULL, { HERE, 2, 1, false }, { HERE, 1, 3, true });
+	struct portal_set *after = OPEN(before, { ANY, 1, 1, false }, { HERE, 1, 3, true });
+
+	ck_assert(listens(HERE, ports[1]));
+	/* As it was: taken back, the old one serves alone. */
+	portal_set_unref(after);
+	ck_assert(arrives(before->portals[1], HERE, ports[1]));
+	after = OPEN(before, { ANY, 1, 1, false }, { HERE, 1, 3, true });
+	portal_set_unref(before);
+	ck_assert(arrives(after->portals[0], HERE, ports[1]));
+	ck_assert_int_lt(after->portals[1]->fd, 0);
+	struct portal_set *again = OPEN(after, { ANY, 1, 1, false }, { HERE, 1, 3, true });
+	ck_assert_ptr_eq(again->portals[0], after->portals[0]);
+	portal_set_unref(after);
+	after = OPEN(again, { HERE, 2, 1, false }, { HERE, 1, 3, true });
+	portal_set_unref(again);
+	ck_assert(arrives(after->portals[1], HERE, ports[1]));
+	portal_set_unref(after);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("daemon/portals");
@@ -334,6 +358,7 @@ int main(void)
 	tcase_add_rows(sets, a_set_that_cannot_be_had_changes_nothing, refusals);
 	tcase_add_test(sets, what_was_made_live_may_be_without_a_socket);
 	tcase_add_test(sets, one_that_was_without_a_socket_gets_it_when_it_can);
+	tcase_add_test(sets, the_files_wildcard_wins_over_what_was_made_live);
 	suite_add_tcase(suite, sets);
 	return suite_main(suite);
 }
