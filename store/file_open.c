@@ -64,6 +64,8 @@ static bool explain_open(const struct opening *opening, int number)
 static bool explain_missing(const struct opening *opening)
 {
 	const struct store_config *config = opening->config;
+	if (config->must_exist)
+		return EXPLAIN(opening, "is not there any more, and is not made anew");
 	if (config->read_only)
 		return EXPLAIN(opening, "does not exist, and a read-only LUN is not created");
 	if (config->size == 0)
@@ -112,7 +114,7 @@ static bool open_descriptor(struct opening *opening)
 			config->path, flags | (S_ISBLK(opening->stat.st_mode) ? O_EXCL : 0));
 	} else if (errno != ENOENT) {
 		return explain_open(opening, errno);
-	} else if (config->read_only || config->size == 0) {
+	} else if (config->must_exist || config->read_only || config->size == 0) {
 		return explain_missing(opening);
 	} else {
 		/* O_DIRECT comes below: where it is refused, this call would fail and leave a file. */

@@ -79,7 +79,8 @@ struct store_config {
 	uint64_t size;       /* bytes: creation size and floor (portcullis.conf(5)); 0 = as it is */
 	uint32_t block_size; /* 512, 1024, 2048 or 4096 */
 	bool read_only;
-	bool direct; /* O_DIRECT instead of the page cache */
+	bool direct;     /* O_DIRECT instead of the page cache */
+	bool must_exist; /* never made, whatever `size` says: there is data that somebody relies on */
 };
 
 struct store_info {

@@ -105,47 +105,49 @@ START_TEST(what_cannot_be_opened_is_explained)
 		struct store_config config;
 		const char *error;
 	} rows[] = {
-		{ { "directory", 0, 512, false, false },
+		{ { "directory", 0, 512, false, false, false },
 			"directory: is a directory, expected a regular file or a block device" },
-		{ { "pipe", MIB, 512, false, false },
+		{ { "pipe", MIB, 512, false, false, false },
 			"pipe: is a pipe, expected a regular file or a block device" },
-		{ { "pipe", MIB, 512, true, false }, "pipe: is a pipe, expected" },
-		{ { "/dev/null", MIB, 512, false, false },
+		{ { "pipe", MIB, 512, true, false, false }, "pipe: is a pipe, expected" },
+		{ { "/dev/null", MIB, 512, false, false, false },
 			"/dev/null: is a character device, expected" },
-		{ { "absent", 0, 512, false, false },
+		{ { "absent", 0, 512, false, false, false },
 			"absent: does not exist, and without a size it cannot be created" },
-		{ { "absent", MIB, 512, true, false },
+		{ { "absent", MIB, 512, true, false, false },
 			"absent: does not exist, and a read-only LUN is not created" },
-		{ { "nowhere/image", MIB, 512, false, false },
+		{ { "nowhere/image", MIB, 512, false, false, false },
 			"nowhere/image: no such directory, expected one" },
-		{ { "good/image", MIB, 512, false, false },
+		{ { "good/image", MIB, 512, false, false, false },
 			"good/image: a part of the path is not a directory" },
-		{ { "dangling", MIB, 512, false, false },
+		{ { "dangling", MIB, 512, false, false, false },
 			"dangling: is a symbolic link to nothing" },
-		{ { "empty", 0, 512, false, false },
+		{ { "empty", 0, 512, false, false, false },
 			"empty: is empty, expected a size for it or a file that has one" },
-		{ { "small", 0, 512, false, false },
+		{ { "small", 0, 512, false, false, false },
 			"small: holds 511 bytes, less than one block of 512" },
-		{ { "good", 2 * MIB, 512, true, false }, "good: holds 1048576 bytes, less than its "
-							 "size of 2097152, and is read-only" },
-		{ { "good", 1000, 512, false, false },
+		{ { "good", 2 * MIB, 512, true, false, false },
+			"good: holds 1048576 bytes, less than its "
+			"size of 2097152, and is read-only" },
+		{ { "good", 1000, 512, false, false, false },
 			"good: size is 1000 bytes, expected a multiple of the block_size of 512" },
-		{ { "good", MIB, 520, false, false },
+		{ { "good", MIB, 520, false, false, false },
 			"good: block_size is 520, expected 512, 1024, 2048 or 4096" },
-		{ { "good", UINT64_MAX - 511, 512, false, false },
+		{ { "good", UINT64_MAX - 511, 512, false, false, false },
 			"good: size is 18446744073709551104 bytes, larger than any file" },
-		{ { "good", INT64_MAX - 511, 512, false, false },
+		{ { "good", INT64_MAX - 511, 512, false, false, false },
 			"good: cannot be made 9223372036854775296 bytes long: " },
-		{ { "toolarge", INT64_MAX - 511, 512, false, false },
+		{ { "toolarge", INT64_MAX - 511, 512, false, false, false },
 			"toolarge: cannot be made 9223372036854775296 bytes long: " },
-		{ { "", MIB, 512, false, false }, "\"\": is no path" },
-		{ { "/proc/version", MIB, 512, true, false }, "/proc/version: " },
-		{ { "memory:", 0, 512, false, false }, "memory:: has no size, expected one" },
-		{ { "memory:4G", MIB, 512, false, false },
+		{ { "", MIB, 512, false, false, false }, "\"\": is no path" },
+		{ { "/proc/version", MIB, 512, true, false, false }, "/proc/version: " },
+		{ { "memory:", 0, 512, false, false, false },
+			"memory:: has no size, expected one" },
+		{ { "memory:4G", MIB, 512, false, false, false },
 			"memory:4G: has text behind the colon, expected \"memory:\" alone" },
-		{ { "memory:", (uint64_t)1 << 60, 512, false, false },
+		{ { "memory:", (uint64_t)1 << 60, 512, false, false, false },
 			"memory:: cannot have 1152921504606846976 bytes of memory: " },
-		{ { "directory/" LONG_NAME, 0, 512, false, false },
+		{ { "directory/" LONG_NAME, 0, 512, false, false, false },
 			"...long-a-name-that-is-rather-long-" },
 	};
 	make_zoo();
@@ -254,6 +256,25 @@ START_TEST(what_was_made_in_vain_is_removed)
 	ck_assert_int_eq(length_of("image"), MIB);
 	config = (struct store_config){ .path = "memory:", .size = MIB, .block_size = 512 };
 	store_abandon(store_open(&config, error), config.path);
+}
+END_TEST
+
+/* What has been served must not come back empty, however large it is to be. */
+START_TEST(what_must_exist_is_not_made)
+{
+	char error[STORE_ERROR_SIZE] = "";
+	struct store_config config = {
+		.path = "image", .size = MIB, .block_size = 512, .must_exist = true
+	};
+	ck_assert_ptr_null(store_open(&config, error));
+	ck_assert_str_eq(error, "image: is not there any more, and is not made anew");
+	ck_assert_int_eq(length_of("image"), ABSENT);
+	make_file("image", MIB / 2);
+	struct store *store = store_open(&config, error);
+	ck_assert_msg(store, "%s", error);
+	ck_assert_uint_eq(store_info(store)->size, MIB);
+	store_abandon(store, config.path);
+	ck_assert_int_eq(length_of("image"), MIB);
 }
 END_TEST
 
@@ -436,6 +457,7 @@ int main(void)
 	tcase_add_test(tcase, a_record_lock_is_respected);
 	tcase_add_test(tcase, a_refused_open_changes_nothing);
 	tcase_add_test(tcase, what_was_made_in_vain_is_removed);
+	tcase_add_test(tcase, what_must_exist_is_not_made);
 	tcase_add_test(tcase, a_file_that_cannot_be_direct_is_not_left_behind);
 	tcase_add_test(tcase, identity_is_that_of_the_file);
 	tcase_add_test(tcase, read_only_stores_refuse_changes);
