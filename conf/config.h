@@ -98,6 +98,9 @@ void config_lun_give(struct config_lun *lun, const char *key);
 const struct config_target *config_target_find(
 	const struct config_target *targets, size_t count, const char *name);
 const struct config_lun *config_lun_find(const struct config_target *target, unsigned lun);
+/* The LUN with that path, and its target; NULL: none has it, or it is "memory:". */
+const struct config_lun *config_path_find(
+	const struct config *config, const char *path, const struct config_target **target);
 /* The whole configuration as a file would say it, defaults and derived values too. To be freed with free(); NULL: no memory. */
 char *config_print(const struct config *config);
 /*

@@ -82,6 +82,20 @@ const struct config_lun *config_lun_find(const struct config_target *target, uns
 	return NULL;
 }
 
+const struct config_lun *config_path_find(
+	const struct config *config, const char *path, const struct config_target **target)
+{
+	if (strcmp(path, "memory:") == 0)
+		return NULL;
+	for (size_t i = 0; i < config->target_count; i++) {
+		*target = &config->targets[i];
+		for (size_t n = 0; n < (*target)->lun_count; n++)
+			if (strcmp((*target)->luns[n].path, path) == 0)
+				return &(*target)->luns[n];
+	}
+	return NULL;
+}
+
 int config_portals_add(
 	struct config_portal **portals, size_t *count, const struct config_portal *portal)
 {

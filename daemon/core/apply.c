@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Each target's change is a job in its own queue, so it takes turns with credential changes. New
- * targets come first: they alone can fail for a reason that lies outside, and then nothing else has
- * been touched.
+ * Each target's change is a job in its own queue, so it takes turns with credential changes. What can fail for a reason
+ * that lies outside comes first, and then nothing else has been touched: whether what is closed would be found again, and
+ * new targets. What one target gives to another is opened when all that close their LUNs have done so.
  */
 #include "daemon/core/apply.h"
 
@@ -22,29 +22,61 @@ struct apply {
 	struct apply_config config;
 	struct apply_result result;
 	struct relisten relisten;
-	unsigned pending; /* targets, portals, and the whole */
+	unsigned pending;           /* targets, portals, and the whole */
+	unsigned closing;           /* targets that are to close their LUNs and have not yet */
+	struct retarget *retargets; /* which have not begun */
+	struct retarget *waiting;   /* for `closing` to be 0 */
+	bool *takes; /* of each target that is to be: whether it gets a file from another one */
 };
-
-enum retarget_kind { RETARGET_CHANGE, RETARGET_REMOVE };
 
 /* One target on its way to what is wanted. */
 struct retarget {
 	struct job job; /* first */
-	enum retarget_kind kind;
+	struct retarget *next;
 	struct apply *apply;
 	struct target *target;
 	const struct config_target *wanted; /* NULL: to be gone */
+	bool closes;                        /* its LUNs, to open those that are wanted */
 	struct closure closure;
 	struct event *idle_poll;
-	void (*then)(struct retarget *retarget); /* when no connection is left */
+	void (*then)(
+		struct retarget *retarget); /* when no connection is left, or the files are free */
 };
+
+static void apply_free(struct apply *apply)
+{
+	struct retarget *retarget;
+
+	if (!apply)
+		return;
+	while ((retarget = apply->retargets)) {
+		apply->retargets = retarget->next;
+		free(retarget);
+	}
+	free(apply->takes);
+	free(apply);
+}
 
 static void apply_settle(struct apply *apply)
 {
 	if (--apply->pending)
 		return;
 	apply->config.done(apply->config.context, &apply->result);
-	free(apply);
+	apply_free(apply);
+}
+
+/* One target's LUNs are closed. When it was the last, those that wait for a file go on. */
+static void apply_let_go(struct apply *apply)
+{
+	struct retarget *waiting = apply->waiting, *next;
+
+	if (--apply->closing)
+		return;
+	apply->waiting = NULL;
+	for (; waiting; waiting = next) {
+		next = waiting->next;
+		waiting->then(waiting);
+	}
 }
 
 static void retarget_end(struct retarget *retarget)
@@ -54,8 +86,10 @@ static void retarget_end(struct retarget *retarget)
 	jobs_end(&retarget->job);
 	if (retarget->idle_poll)
 		event_free(retarget->idle_poll);
-	if (retarget->kind == RETARGET_REMOVE)
+	if (!retarget->wanted) {
 		registry_discard(retarget->target);
+		apply_let_go(apply);
+	}
 	free(retarget);
 	apply_settle(apply);
 }
@@ -100,6 +134,20 @@ static void retarget_empty(struct retarget *retarget, void (*then)(struct retarg
 	if (!retarget->idle_poll ||
 		closing_begin_all(retarget->apply->config.workers, &retarget->closure, &all) < 0)
 		abort(); /* a target that nobody may use any more must not be left open */
+}
+
+/* Goes on when nobody has a file any more that the target gets. */
+static void retarget_await(struct retarget *retarget, void (*then)(struct retarget *))
+{
+	struct apply *apply = retarget->apply;
+
+	if (!apply->closing || !apply->takes[retarget->wanted - apply->config.after->targets]) {
+		then(retarget);
+		return;
+	}
+	retarget->then = then;
+	retarget->next = apply->waiting;
+	apply->waiting = retarget;
 }
 
 /* --- what may change without a word --- */
@@ -161,7 +209,7 @@ static bool is_news(const struct retarget *retarget, const struct config_lun *lu
 }
 
 /* Adds and grows under way. A size below what the disk has is a floor that is already reached. */
-static void luns_extend(struct retarget *retarget)
+static void retarget_extend(struct retarget *retarget)
 {
 	struct target *target = retarget->target;
 	const struct config_target *wanted = retarget->wanted;
@@ -184,6 +232,7 @@ static void luns_extend(struct retarget *retarget)
 		else
 			target->config->luns[i].size = lun->size;
 	}
+	retarget_end(retarget);
 }
 
 /* --- what closes sessions --- */
@@ -203,13 +252,20 @@ static void retarget_rebuild(struct retarget *retarget)
 	retarget_end(retarget);
 }
 
+static void retarget_shut(struct retarget *retarget)
+{
+	registry_shut(retarget->target);
+	apply_let_go(retarget->apply);
+	retarget_await(retarget, retarget_rebuild);
+}
+
 static void retarget_policy_closed(struct closure *closure)
 {
 	struct retarget *retarget = closure->context;
 
 	log_info(LOG_WHAT("sessions-closed"), LOG_TEXT("target", retarget->target->name),
 		LOG_NUMBER("sessions_closed", atomic_load(&closure->sessions)));
-	retarget_end(retarget);
+	retarget_await(retarget, retarget_extend);
 }
 
 /* Publishes the new policy; whether it locks out who could get in before, and to what generation. */
@@ -243,15 +299,13 @@ static void retarget_change(struct job *job)
 	uint64_t generation = 0;
 
 	bool stricter = policy_apply(retarget, &generation);
-	bool broken = !registry_is_open(target); /* an earlier change left it without LUNs */
-	if (broken || !luns_stay(target->config, retarget->wanted)) {
+	if (retarget->closes) {
 		target_hold(target, true);
-		retarget_empty(retarget, retarget_rebuild);
+		retarget_empty(retarget, retarget_shut);
 		return;
 	}
-	luns_extend(retarget);
 	if (!stricter) {
-		retarget_end(retarget);
+		retarget_await(retarget, retarget_extend);
 		return;
 	}
 	retarget->closure = (struct closure){ .done = retarget_policy_closed, .context = retarget };
@@ -265,20 +319,86 @@ static void retarget_remove(struct job *job)
 	retarget_empty((struct retarget *)job, retarget_end);
 }
 
-static void retarget_begin(struct apply *apply, enum retarget_kind kind, struct target *target,
-	const struct config_target *wanted)
+/* --- what is to be done --- */
+
+/* NULL: out of memory. */
+static struct retarget *retarget_new(
+	struct apply *apply, struct target *target, const struct config_target *wanted)
 {
 	struct retarget *retarget = calloc(1, sizeof(*retarget));
 
 	if (!retarget)
-		abort(); /* half a configuration is none */
-	retarget->kind = kind;
+		return NULL;
 	retarget->apply = apply;
 	retarget->target = target;
 	retarget->wanted = wanted;
-	retarget->job.run = kind == RETARGET_REMOVE ? retarget_remove : retarget_change;
-	apply->pending++;
-	jobs_add(&target->jobs, &retarget->job);
+	retarget->job.run = wanted ? retarget_change : retarget_remove;
+	/* One that is not open was left without LUNs by an earlier change, or waits for them. */
+	retarget->closes = !wanted || !registry_is_open(target) ||
+			   !luns_stay(target->config, wanted);
+	apply->closing += retarget->closes;
+	retarget->next = apply->retargets;
+	apply->retargets = retarget;
+	return retarget;
+}
+
+/*
+ * What is closed is opened again, here or by another target: it must be found then, and is never made. 0, or -1 with
+ * one line in `error`.
+ */
+static int retarget_look(const struct retarget *retarget, char error[CONFIG_ERROR_SIZE])
+{
+	struct apply *apply = retarget->apply;
+	const struct config *after = apply->config.after;
+	const struct target *target = retarget->target;
+	char found[CONFIG_ERROR_SIZE], why[CONFIG_ERROR_SIZE + 64];
+
+	for (size_t i = 0; retarget->closes && i < target->config->lun_count; i++) {
+		const char *path = target->config->luns[i].path;
+		const struct config_target *user;
+		const struct config_lun *lun = config_path_find(after, path, &user);
+		if (!lun)
+			continue;
+		if (user != retarget->wanted)
+			apply->takes[user - after->targets] = true;
+		if (registry_is_open(target) &&
+			registry_keep_path(apply->config.registry, path) < 0)
+			return -1;
+		if (!apply->config.is_careful ||
+			registry_lun_try_reopen(target, i, lun->read_only, found) == 0)
+			continue;
+		snprintf(why, sizeof(why), "%s; it would be closed and opened anew", found);
+		registry_lun_explain(error, after->file, user, lun, why);
+		return -1;
+	}
+	return 0;
+}
+
+static bool target_differs(
+	const struct apply *apply, const struct target *target, const struct config_target *wanted)
+{
+	return !wanted || (apply->config.retry && !registry_is_open(target)) ||
+	       target->config->authentication != wanted->authentication ||
+	       luns_differ(target->config, wanted);
+}
+
+/* Of the targets that there are. 0, or -1 with one line in `error`. */
+static int apply_plan(struct apply *apply, char error[CONFIG_ERROR_SIZE])
+{
+	struct registry *registry = apply->config.registry;
+
+	for (size_t i = 0; i < registry_count(registry); i++) {
+		struct target *target = registry_at(registry, i);
+		const struct config_target *wanted = wanted_of(apply->config.after, target->name);
+		if (!target_differs(apply, target, wanted))
+			continue;
+		const struct retarget *retarget = retarget_new(apply, target, wanted);
+		if (!retarget || retarget_look(retarget, error) < 0)
+			return -1;
+		apply->result.changed += wanted != NULL;
+		apply->result.removed += wanted == NULL;
+	}
+	return 0;
 }
 
 /* --- portals --- */
@@ -313,9 +433,10 @@ static int apply_additions(struct apply *apply, char error[CONFIG_ERROR_SIZE])
 	for (size_t i = 0; i < after->target_count; i++) {
 		if (registry_find(registry, after->targets[i].name))
 			continue;
-		struct target *target = registry_open(
+		bool later = apply->takes[i];
+		struct target *target = (later ? registry_open_later : registry_open)(
 			registry, after->file, &after->targets[i], error);
-		if (!target) {
+		if (!target || (later && !retarget_new(apply, target, &after->targets[i]))) {
 			registry_drop_opened(registry);
 			return -1;
 		}
@@ -323,26 +444,20 @@ static int apply_additions(struct apply *apply, char error[CONFIG_ERROR_SIZE])
 		apply->result.added++;
 	}
 	registry_list_opened(registry);
+	registry_forget_paths(registry, after);
 	return 0;
 }
 
 static void apply_changes(struct apply *apply)
 {
-	struct registry *registry = apply->config.registry;
+	struct retarget *retarget;
 
-	for (size_t i = registry_count(registry); i-- > 0;) {
-		struct target *target = registry_at(registry, i);
-		const struct config_target *wanted = wanted_of(apply->config.after, target->name);
-		if (!wanted) {
-			registry_unlist(registry, target);
-			retarget_begin(apply, RETARGET_REMOVE, target, NULL);
-			apply->result.removed++;
-		} else if ((apply->config.retry && !registry_is_open(target)) ||
-			   target->config->authentication != wanted->authentication ||
-			   luns_differ(target->config, wanted)) {
-			retarget_begin(apply, RETARGET_CHANGE, target, wanted);
-			apply->result.changed++;
-		}
+	while ((retarget = apply->retargets)) {
+		apply->retargets = retarget->next;
+		if (!retarget->wanted)
+			registry_unlist(apply->config.registry, retarget->target);
+		apply->pending++;
+		jobs_add(&retarget->target->jobs, &retarget->job);
 	}
 }
 
@@ -371,7 +486,8 @@ int apply_begin(const struct apply_config *config, char error[CONFIG_ERROR_SIZE]
 		goto failed;
 	apply->config = *config;
 	apply->pending = 1;
-	if (apply_additions(apply, error) < 0)
+	apply->takes = calloc(config->after->target_count + 1, sizeof(*apply->takes));
+	if (!apply->takes || apply_plan(apply, error) < 0 || apply_additions(apply, error) < 0)
 		goto failed;
 	apply_portals(apply, config->portals);
 	apply_changes(apply);
@@ -380,7 +496,7 @@ int apply_begin(const struct apply_config *config, char error[CONFIG_ERROR_SIZE]
 	mailbox_post(config->workers->main, &finish->mail);
 	return 0;
 failed:
-	free(apply);
+	apply_free(apply);
 	free(finish);
 	return -1;
 }

@@ -34,6 +34,7 @@ struct apply_config {
 	bool (*is_drained)(const void *context, const char *target);
 	struct portal_set
 		*portals; /* borrowed for the call, listening: those of `after`; NULL: no others */
+	bool is_careful; /* not begun if a LUN that is closed and opened anew would not be found again */
 	bool retry; /* targets whose LUNs could not be opened are tried again, changed or not */
 	void (*done)(void *context,
 		const struct apply_result *result); /* later, never from inside the call */
@@ -41,7 +42,8 @@ struct apply_config {
 };
 
 /*
- * Begins to apply. 0, or -1 with one line in `error`: a new target's LUN could not be opened; then nothing has changed.
+ * Begins to apply. 0, or -1 with one line in `error`: a new target's LUN could not be opened, or one not be found again;
+ * then nothing has changed.
  */
 int apply_begin(const struct apply_config *config, char error[CONFIG_ERROR_SIZE]);
 

@@ -362,6 +362,7 @@ static int apply_targets(
 		.after = after,
 		.is_drained = change_drains,
 		.portals = change->portals,
+		.is_careful = change->kind == LIVE_RELOAD,
 		.retry = change->kind == LIVE_RELOAD || change->undoing,
 		.done = change->undoing ? change_undone : change_applied,
 		.context = change,

@@ -21,12 +21,19 @@ struct registered {
 	UT_hash_handle by_name, by_arn;
 };
 
+/* A file that has been served. */
+struct kept {
+	struct kept *next;
+	char path[];
+};
+
 struct registry {
 	pthread_rwlock_t lock; /* what workers may see: `all`, `count`, `names` */
 	struct registered *
 		*all; /* behind the listed ones those that are open, but not listed yet */
 	size_t count, opened;
 	struct registered *names, *arns;
+	struct kept *kept; /* opened if they are there, and not made */
 	struct target discovery;
 	struct state *state;
 	struct mailbox *mailbox; /* the main thread's */
@@ -60,8 +67,16 @@ static bool store_is_used(const struct registry *registry, uint64_t identity)
 	return false;
 }
 
-/* "FILE:LINE: ...", or the LUN's name if it stands in no file: it was made live. Returns NULL. */
-static struct store *lun_refuse(char error[CONFIG_ERROR_SIZE], const char *file,
+static bool path_is_kept(const struct registry *registry, const char *path)
+{
+	const struct kept *kept = registry->kept;
+
+	while (kept && strcmp(kept->path, path) != 0)
+		kept = kept->next;
+	return kept;
+}
+
+void registry_lun_explain(char error[CONFIG_ERROR_SIZE], const char *file,
 	const struct config_target *target, const struct config_lun *lun, const char *why)
 {
 	if (lun->line)
@@ -69,7 +84,6 @@ static struct store *lun_refuse(char error[CONFIG_ERROR_SIZE], const char *file,
 	else
 		snprintf(error, CONFIG_ERROR_SIZE, "target=%s lun=%u, made live: %s", target->name,
 			lun->lun, why);
-	return NULL;
 }
 
 static struct store *lun_open(const struct registry *registry, const char *file,
@@ -82,16 +96,19 @@ static struct store *lun_open(const struct registry *registry, const char *file,
 		.block_size = lun->block_size,
 		.read_only = lun->read_only,
 		.direct = lun->direct,
+		.must_exist = path_is_kept(registry, lun->path),
 	};
 	char why[STORE_ERROR_SIZE];
 	struct store *store = store_open(&wanted, why);
 
-	if (!store)
-		return lun_refuse(error, file, target, lun, why);
-	if (store_is_used(registry, store_identity(store))) {
+	if (store && store_is_used(registry, store_identity(store))) {
 		snprintf(why, sizeof(why), "%.200s is the file of another LUN already", lun->path);
 		store_close(store);
-		return lun_refuse(error, file, target, lun, why);
+		store = NULL;
+	}
+	if (!store) {
+		registry_lun_explain(error, file, target, lun, why);
+		return NULL;
 	}
 	if (lun->size && store_info(store)->size > lun->size)
 		log_info(LOG_WHAT("lun-is-larger"), LOG_TEXT("target", target->name),
@@ -205,14 +222,20 @@ static void target_load(struct target *target, struct state *state)
 			LOG_TEXT("why", why));
 }
 
+enum opening { OPEN_AT_START, OPEN_NOW, OPEN_LATER };
+
 /*
  * At a start, a LUN that was made live and cannot be opened closes its target alone: it could not be taken out while
  * nothing runs. One that the file names is mended there.
  */
-static bool registered_may_wait(
-	struct registered *one, const struct config_lun *failed, bool starting, const char *error)
+static bool registered_may_wait(struct registered *one, const struct config_lun *failed,
+	enum opening when, const char *error)
 {
-	if (!starting || !failed || failed->line)
+	if (when == OPEN_LATER && one->target.config) {
+		target_hold(&one->target, true);
+		return true;
+	}
+	if (when != OPEN_AT_START || !failed || failed->line)
 		return false;
 	log_error(LOG_WHAT("target-shut"), LOG_TEXT("target", one->target.config->name),
 		LOG_TEXT("why", error),
@@ -222,7 +245,7 @@ static bool registered_may_wait(
 }
 
 static struct registered *registered_new(const struct registry *registry, const char *file,
-	const struct config_target *wanted, bool starting, char error[CONFIG_ERROR_SIZE])
+	const struct config_target *wanted, enum opening when, char error[CONFIG_ERROR_SIZE])
 {
 	struct registered *one = calloc(1, sizeof(*one));
 	const struct config_lun *failed = NULL;
@@ -233,11 +256,11 @@ static struct registered *registered_new(const struct registry *registry, const 
 		return NULL;
 	}
 	one->target.config = config_target_copy(wanted);
-	if (one->target.config)
+	if (one->target.config && when != OPEN_LATER)
 		one->stores = stores_open(registry, file, wanted, &failed, error);
 	if (one->stores)
 		one->target.device = device_make(registry, wanted, one->stores);
-	if (!one->target.device && !registered_may_wait(one, failed, starting, error)) {
+	if (!one->target.device && !registered_may_wait(one, failed, when, error)) {
 		stores_abandon(one->stores, wanted);
 		one->stores = NULL;
 		registered_free(one);
@@ -251,10 +274,10 @@ static struct registered *registered_new(const struct registry *registry, const 
 }
 
 static struct target *registry_hold(struct registry *registry, const char *file,
-	const struct config_target *wanted, bool starting, char error[CONFIG_ERROR_SIZE])
+	const struct config_target *wanted, enum opening when, char error[CONFIG_ERROR_SIZE])
 {
 	size_t held = registry->count + registry->opened;
-	struct registered *one = registered_new(registry, file, wanted, starting, error);
+	struct registered *one = registered_new(registry, file, wanted, when, error);
 
 	if (!one)
 		return NULL;
@@ -276,7 +299,17 @@ static struct target *registry_hold(struct registry *registry, const char *file,
 struct target *registry_open(struct registry *registry, const char *file,
 	const struct config_target *wanted, char error[CONFIG_ERROR_SIZE])
 {
-	return registry_hold(registry, file, wanted, false, error);
+	return registry_hold(registry, file, wanted, OPEN_NOW, error);
+}
+
+struct target *registry_open_later(struct registry *registry, const char *file,
+	const struct config_target *wanted, char error[CONFIG_ERROR_SIZE])
+{
+	for (size_t i = 0; i < wanted->lun_count; i++)
+		if (!path_is_kept(registry, wanted->luns[i].path) &&
+			registry_lun_try(registry, file, wanted, &wanted->luns[i], error) < 0)
+			return NULL;
+	return registry_hold(registry, file, wanted, OPEN_LATER, error);
 }
 
 void registry_list_opened(struct registry *registry)
@@ -442,6 +475,16 @@ int registry_lun_grow(
 	return 0;
 }
 
+void registry_shut(struct target *target)
+{
+	struct registered *one = registered_of(target);
+
+	scsi_device_free(target->device);
+	target->device = NULL;
+	stores_close(one->stores, target->config->lun_count);
+	one->stores = NULL;
+}
+
 int registry_rebuild(struct registry *registry, struct target *target, const char *file,
 	const struct config_target *wanted, char error[CONFIG_ERROR_SIZE])
 {
@@ -449,10 +492,6 @@ int registry_rebuild(struct registry *registry, struct target *target, const cha
 	const struct config_lun *failed;
 
 	snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
-	scsi_device_free(target->device);
-	target->device = NULL;
-	stores_close(one->stores, target->config->lun_count);
-	one->stores = NULL;
 	struct config_target *config = config_target_copy(wanted);
 	if (!config)
 		return -1;
@@ -466,6 +505,36 @@ int registry_rebuild(struct registry *registry, struct target *target, const cha
 	stores_close(one->stores, config->lun_count);
 	one->stores = NULL;
 	return -1;
+}
+
+/* --- files that are not made anew --- */
+
+int registry_keep_path(struct registry *registry, const char *path)
+{
+	if (path_is_kept(registry, path))
+		return 0;
+	struct kept *kept = calloc(1, sizeof(*kept) + strlen(path) + 1);
+	if (!kept)
+		return -1;
+	memcpy(kept->path, path, strlen(path));
+	kept->next = registry->kept;
+	registry->kept = kept;
+	return 0;
+}
+
+void registry_forget_paths(struct registry *registry, const struct config *config)
+{
+	const struct config_target *target;
+	struct kept *kept, **at = &registry->kept;
+
+	while ((kept = *at)) {
+		if (config && config_path_find(config, kept->path, &target)) {
+			at = &kept->next;
+			continue;
+		}
+		*at = kept->next;
+		free(kept);
+	}
 }
 
 /* --- beginning, end, lookups --- */
@@ -490,7 +559,8 @@ struct registry *registry_new(const struct config *config, struct state *state,
 	registry->discovery.credentials = credential_set_new(1);
 	bool whole = registry->discovery.credentials;
 	for (size_t i = 0; whole && i < config->target_count; i++)
-		whole = registry_hold(registry, config->file, &config->targets[i], true, error);
+		whole = registry_hold(
+			registry, config->file, &config->targets[i], OPEN_AT_START, error);
 	if (whole) {
 		registry_list_opened(registry);
 		return registry;
@@ -506,6 +576,7 @@ void registry_free(struct registry *registry)
 	HASH_CLEAR(by_name, registry->names);
 	HASH_CLEAR(by_arn, registry->arns);
 	registry_drop_opened(registry);
+	registry_forget_paths(registry, NULL);
 	for (size_t i = 0; i < registry->count; i++)
 		registered_free(registry->all[i]);
 	credential_set_unref(registry->discovery.credentials);

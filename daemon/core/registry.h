@@ -46,6 +46,12 @@ int registry_flush(struct registry *registry);
 /* Opens a new target's LUNs. Nobody finds it before it is listed. Borrowed; NULL with one line in `error`. */
 struct target *registry_open(struct registry *registry, const char *file,
 	const struct config_target *wanted, char error[CONFIG_ERROR_SIZE]);
+/*
+ * Likewise, but its LUNs are only tried, and opened by registry_rebuild(): it is held, since another target is to close
+ * what was told to registry_keep_path() first.
+ */
+struct target *registry_open_later(struct registry *registry, const char *file,
+	const struct config_target *wanted, char error[CONFIG_ERROR_SIZE]);
 /* Lists all targets that were opened since the last call, or frees them instead. */
 void registry_list_opened(struct registry *registry);
 void registry_drop_opened(struct registry *registry);
@@ -71,12 +77,24 @@ int registry_lun_try_reopen(
 /* Makes the LUN at that place of its configuration `size` bytes long and tells all sessions. As above. */
 int registry_lun_grow(
 	struct target *target, size_t index, uint64_t size, char error[CONFIG_ERROR_SIZE]);
+/* Closes all LUNs of a held, idle target. */
+void registry_shut(struct target *target);
 /*
- * Closes all LUNs of a held, idle target and opens those of `wanted`. 0, or -1 with one line in `error`: then it
- * has none and must stay held.
+ * Opens the LUNs of `wanted` for a target that has none open. 0, or -1 with one line in `error`: then it still has none
+ * and must stay held.
  */
 int registry_rebuild(struct registry *registry, struct target *target, const char *file,
 	const struct config_target *wanted, char error[CONFIG_ERROR_SIZE]);
+/*
+ * From now on no LUN is opened at that path by making the file: it has been served, so an empty one would be the loss of
+ * its data in the eyes of initiators. 0, or -1: no memory.
+ */
+int registry_keep_path(struct registry *registry, const char *path);
+/* Forgets those of these paths that no LUN of the configuration has. NULL: all. */
+void registry_forget_paths(struct registry *registry, const struct config *config);
+/* Writes "FILE:LINE: why", or the LUN's name if it stands in no file: it was made live. */
+void registry_lun_explain(char error[CONFIG_ERROR_SIZE], const char *file,
+	const struct config_target *target, const struct config_lun *lun, const char *why);
 /* Takes over what the target's configuration now is. */
 void registry_target_configure(struct target *target, struct config_target *config);
 
