@@ -1,5 +1,5 @@
 # What the daemon costs: `make bench` measures it beside a ceiling and tgt (not part of make check).
-EXTRA_PROGRAMS = tests/bench/ceiling tests/bench/roads
+EXTRA_PROGRAMS = tests/bench/ceiling tests/bench/roads tests/bench/folios
 BENCH_WIRE = tests/bench/bench_wire.h tests/bench/bench_wire.c
 tests_bench_load_SOURCES = tests/bench/load.c tests/bench/load.h tests/bench/session.c $(BENCH_WIRE)
 tests_bench_load_CFLAGS = $(TEST_CFLAGS) $(LIBCRYPTO_CFLAGS)
@@ -11,6 +11,10 @@ tests_bench_ceiling_LDADD = $(ISAL_LIBS)
 tests_bench_roads_SOURCES = tests/bench/roads.c $(BENCH_WIRE)
 tests_bench_roads_CFLAGS = $(TEST_CFLAGS) $(LIBURING_CFLAGS)
 tests_bench_roads_LDADD = $(LIBURING_LIBS) $(ISAL_LIBS) -lpthread
+# What a write costs by what brought its file into the page cache (likewise).
+tests_bench_folios_SOURCES = tests/bench/folios.c $(BENCH_WIRE)
+tests_bench_folios_CFLAGS = $(TEST_CFLAGS)
+tests_bench_folios_LDADD = $(ISAL_LIBS)
 CLEANFILES += $(EXTRA_PROGRAMS)
 
 bench: portcullisd tests/bench/load $(EXTRA_PROGRAMS)
