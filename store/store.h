@@ -187,7 +187,7 @@ const void *store_view(
 bool store_read_now(struct store *store, uint64_t offset, uint64_t length, void *buffer);
 /*
  * What a system call that was given views made of them: how long it took, and whether it failed with EFAULT. One that
- * had to wait for a device, although nobody expected it, is the last for a while on this queue.
+ * had to wait for a device, although nobody expected it, is the last for a while on this queue; one that failed, on all.
  */
 void store_viewed(struct store_queue *queue, uint64_t took_ns, bool failed);
 

@@ -23,14 +23,18 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static bool is_pausing(struct store_queue *queue)
+/*
+ * Monotonic ns: a view could not be read, so none before, on whatever queue: whose it was is not known, and the next
+ * attempt may come by another thread.
+ */
+static _Atomic uint64_t failed_until;
+
+static bool is_pausing(const struct store_queue *queue)
 {
-	if (queue->views_after == 0)
-		return false;
-	if (now_ns() < queue->views_after)
-		return true;
-	queue->views_after = 0;
-	return false;
+	uint64_t until = atomic_load_explicit(&failed_until, memory_order_relaxed);
+	if (until < queue->views_after)
+		until = queue->views_after;
+	return until && now_ns() < until;
 }
 
 const void *store_view(
@@ -62,7 +66,7 @@ static bool has_faulted(struct store_queue *queue)
 void store_viewed(struct store_queue *queue, uint64_t took_ns, bool failed)
 {
 	if (failed)
-		queue->views_after = now_ns() + PAUSE_FAILED;
+		atomic_store(&failed_until, now_ns() + PAUSE_FAILED);
 	else if (took_ns > SLOW && has_faulted(queue))
 		queue->views_after = now_ns() + PAUSE * took_ns;
 }
