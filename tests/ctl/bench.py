@@ -6,6 +6,7 @@ import os
 import pty
 import select
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -100,6 +101,7 @@ class Terminal:
     def __init__(self, bench, *arguments):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored in what a shell put into the background
             os.execv(bench.program, [bench.program, "--socket", bench.server.path, *arguments])
         self.screen = ""
 
