@@ -76,8 +76,9 @@ def warm(target):
     """Its files are in the page cache, as an initiator that writes all of them puts them there: how they are kept
     decides what a small write costs (doc/performance.md). Each time: some machines take out what is not used for
     seconds."""
-    for unit in target.cached:
-        name, lun = target.units[unit]
+    for unit, (name, lun) in target.units.items():
+        if unit not in target.cached:
+            continue
         result(load(target, name, lun, "-b", 256 * K, "-d", 8, "-w", 100, seconds=WARM_SECONDS))
 
 
