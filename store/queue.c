@@ -36,6 +36,7 @@ int store_queue_prepare(struct store_queue *queue, const struct queue_operations
 		return error;
 	}
 	queue->operations = operations;
+	queue->faults = -1;
 	queue->fd = queue->event_fd;
 	return 0;
 }

@@ -71,7 +71,7 @@ struct store_queue {
 	unsigned under_way; /* requests between submit and done */
 	bool reaping;
 	uint64_t views_after; /* monotonic ns: no views before; 0: now */
-	long faults;          /* its thread's that met a device, when that was last looked at */
+	long faults;          /* its thread's that met a device, when last looked at; -1: never */
 
 	pthread_mutex_t mailbox_lock;
 	struct request_list mailbox; /* under the lock */

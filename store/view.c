@@ -58,7 +58,7 @@ static bool has_faulted(struct store_queue *queue)
 {
 	struct rusage usage = { .ru_majflt = 0 };
 	getrusage(RUSAGE_THREAD, &usage);
-	const bool faulted = usage.ru_majflt != queue->faults;
+	const bool faulted = queue->faults >= 0 && usage.ru_majflt != queue->faults;
 	queue->faults = usage.ru_majflt;
 	return faulted;
 }
@@ -67,6 +67,6 @@ void store_viewed(struct store_queue *queue, uint64_t took_ns, bool failed)
 {
 	if (failed)
 		atomic_store(&failed_until, now_ns() + PAUSE_FAILED);
-	else if (took_ns > SLOW && has_faulted(queue))
+	else if ((took_ns > SLOW || queue->faults < 0) && has_faulted(queue))
 		queue->views_after = now_ns() + PAUSE * took_ns;
 }
