@@ -7,7 +7,6 @@
  */
 #include "store/queue.h"
 
-#include <assert.h>
 #include <sys/resource.h>
 #include <time.h>
 
