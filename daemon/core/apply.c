@@ -205,10 +205,30 @@ static bool is_news(const struct retarget *retarget, const struct config_lun *lu
 	const struct config_target *before = wanted_of(config->before, retarget->target->name);
 	const struct config_lun *old = before ? lun_of(before, lun->lun) : NULL;
 
-	return config->retry || !old || old->size != lun->size;
+	return config->retry || !old || old->size != lun->size || strcmp(old->path, lun->path) != 0;
 }
 
-/* Adds and grows under way. A size below what the disk has is a floor that is already reached. */
+/* A size below what the disk has is a floor that is already reached. */
+static void retarget_grow(struct retarget *retarget)
+{
+	struct target *target = retarget->target;
+	char error[CONFIG_ERROR_SIZE];
+
+	for (size_t i = 0; i < target->config->lun_count; i++) {
+		struct config_lun *own = &target->config->luns[i];
+		const struct config_lun *lun = lun_of(retarget->wanted, own->lun);
+		if (!is_news(retarget, lun))
+			continue;
+		own->size = lun->size;
+		if (lun->size <= registry_lun_size(target, i) ||
+			registry_lun_grow(target, i, lun->size, error) == 0)
+			continue;
+		own->size = registry_lun_size(target, i);
+		retarget_fail(retarget, error);
+	}
+}
+
+/* Adds and grows under way. */
 static void retarget_extend(struct retarget *retarget)
 {
 	struct target *target = retarget->target;
@@ -222,16 +242,7 @@ static void retarget_extend(struct retarget *retarget)
 				retarget->apply->config.after->file, lun, error) < 0)
 			retarget_fail(retarget, error);
 	}
-	for (size_t i = 0; i < target->config->lun_count; i++) {
-		const struct config_lun *lun = lun_of(wanted, target->config->luns[i].lun);
-		if (!is_news(retarget, lun))
-			continue;
-		if (lun->size > registry_lun_size(target, i) &&
-			registry_lun_grow(target, i, lun->size, error) < 0)
-			retarget_fail(retarget, error);
-		else
-			target->config->luns[i].size = lun->size;
-	}
+	retarget_grow(retarget);
 	retarget_end(retarget);
 }
 
@@ -247,6 +258,7 @@ static void retarget_rebuild(struct retarget *retarget)
 		log_error(LOG_WHAT("target-shut"), LOG_TEXT("target", retarget->target->name),
 			LOG_TEXT("why", "served to nobody until its LUNs can be opened"));
 	} else {
+		retarget_grow(retarget);
 		target_hold(retarget->target, false);
 	}
 	retarget_end(retarget);
@@ -254,7 +266,7 @@ static void retarget_rebuild(struct retarget *retarget)
 
 static void retarget_shut(struct retarget *retarget)
 {
-	registry_shut(retarget->target);
+	registry_shut(retarget->target, retarget->wanted);
 	apply_let_go(retarget->apply);
 	retarget_await(retarget, retarget_rebuild);
 }
@@ -342,34 +354,54 @@ static struct retarget *retarget_new(
 	return retarget;
 }
 
+/* Explains where the file, or who made it live, asks for what cannot be. -1. */
+static int look_fail(const struct apply *apply, const struct config_target *user,
+	const struct config_lun *lun, const char *found, const char *then,
+	char error[CONFIG_ERROR_SIZE])
+{
+	char why[CONFIG_ERROR_SIZE + 64];
+
+	snprintf(why, sizeof(why), "%s%s", found, then);
+	registry_lun_explain(error, apply->config.after->file, user, lun, why);
+	return -1;
+}
+
 /*
- * What is closed is opened again, here or by another target: it must be found then, and is never made. 0, or -1 with
- * one line in `error`.
+ * What is closed and opened again, here or by another target, must be found then, and is never made. What stays must be
+ * able to grow. 0, or -1 with one line in `error`.
  */
 static int retarget_look(const struct retarget *retarget, char error[CONFIG_ERROR_SIZE])
 {
 	struct apply *apply = retarget->apply;
 	const struct config *after = apply->config.after;
 	const struct target *target = retarget->target;
-	char found[CONFIG_ERROR_SIZE], why[CONFIG_ERROR_SIZE + 64];
+	char found[CONFIG_ERROR_SIZE];
 
-	for (size_t i = 0; retarget->closes && i < target->config->lun_count; i++) {
+	for (size_t i = 0; i < target->config->lun_count; i++) {
 		const char *path = target->config->luns[i].path;
 		const struct config_target *user;
-		const struct config_lun *lun = config_path_find(after, path, &user);
+		const struct config_lun *lun = retarget->wanted ? registry_lun_stays(target, i,
+									  retarget->wanted)
+								: NULL;
+		if (lun) {
+			if (apply->config.is_careful && is_news(retarget, lun) &&
+				lun->size > registry_lun_size(target, i) &&
+				registry_lun_try_grow(target, i, lun->size, found) < 0)
+				return look_fail(apply, retarget->wanted, lun, found, "", error);
+			continue;
+		}
+		lun = config_path_find(after, path, &user);
 		if (!lun)
 			continue;
 		if (user != retarget->wanted)
 			apply->takes[user - after->targets] = true;
-		if (registry_is_open(target) &&
+		if (registry_lun_is_open(target, i) &&
 			registry_keep_path(apply->config.registry, path) < 0)
 			return -1;
-		if (!apply->config.is_careful ||
-			registry_lun_try_reopen(target, i, lun->read_only, found) == 0)
-			continue;
-		snprintf(why, sizeof(why), "%s; it would be closed and opened anew", found);
-		registry_lun_explain(error, after->file, user, lun, why);
-		return -1;
+		if (apply->config.is_careful &&
+			registry_lun_try_reopen(target, i, lun->read_only, found) < 0)
+			return look_fail(apply, user, lun, found,
+				"; it would be closed and opened anew", error);
 	}
 	return 0;
 }

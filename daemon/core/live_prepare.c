@@ -136,37 +136,15 @@ static enum live_result check_size(struct live_change *change)
 	return LIVE_DONE;
 }
 
-/* Opening a target's LUNs anew would empty those in memory that stay. */
-static enum live_result check_memory(struct live_change *change, bool lun_goes)
-{
-	const struct config_target *before = config_target_find(change->live->running->targets,
-		change->live->running->target_count, change->target);
-
-	for (size_t i = 0; i < before->lun_count; i++) {
-		const struct config_lun *lun = &before->luns[i];
-		bool goes = lun_goes && lun->lun == change->lun;
-		if (goes || strcmp(lun->path, "memory:") != 0)
-			continue;
-		snprintf(change->error, sizeof(change->error),
-			"The data of LUN %u, which is \"memory:\", would be lost.", lun->lun);
-		return LIVE_REFUSED;
-	}
-	return LIVE_DONE;
-}
-
-/* A target's LUNs are opened anew: one that were not found again would take those that stay along, or be made empty. */
-static enum live_result check_reopens(struct live_change *change, bool lun_goes)
+/* A LUN that becomes read-only, or no longer is, is opened anew: not found again it would take those beside it along. */
+static enum live_result check_reopen(struct live_change *change)
 {
 	const struct target *target = registry_find(change->live->place.registry, change->target);
 
-	for (size_t i = 0; target && i < target->config->lun_count; i++) {
-		const struct config_lun *lun = &target->config->luns[i];
-		bool is_it = lun->lun == change->lun;
-		bool read_only = is_it && !lun_goes ? change->flag : lun->read_only;
-		if (!(is_it && lun_goes) &&
-			registry_lun_try_reopen(target, i, read_only, change->error) < 0)
+	for (size_t i = 0; target && i < target->config->lun_count; i++)
+		if (target->config->luns[i].lun == change->lun &&
+			registry_lun_try_reopen(target, i, change->flag, change->error) < 0)
 			return LIVE_REFUSED;
-	}
 	return LIVE_DONE;
 }
 
@@ -189,10 +167,8 @@ static enum live_result change_check(struct live_change *change)
 
 	if (result == LIVE_DONE && change->kind == LIVE_RESIZE_LUN)
 		result = check_size(change);
-	if (result == LIVE_DONE && (lun_goes || change->kind == LIVE_SET_READ_ONLY))
-		result = check_memory(change, lun_goes);
-	if (result == LIVE_DONE && (lun_goes || change->kind == LIVE_SET_READ_ONLY))
-		result = check_reopens(change, lun_goes);
+	if (result == LIVE_DONE && change->kind == LIVE_SET_READ_ONLY)
+		result = check_reopen(change);
 	if (result == LIVE_DONE && (lun_goes || change->kind == LIVE_DELETE_TARGET))
 		result = check_sessions(change);
 	return result;

@@ -8,42 +8,13 @@
 
 #include "base/log.h"
 #include "daemon/core/clock.h"
+#include "daemon/core/registry_parts.h"
 #include "daemon/core/rotation.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
-
-struct registered {
-	struct target target;  /* first */
-	struct store **stores; /* as many as its configuration has LUNs, in that order */
-	UT_hash_handle by_name, by_arn;
-};
-
-/* A file that has been served. */
-struct kept {
-	struct kept *next;
-	char path[];
-};
-
-struct registry {
-	pthread_rwlock_t lock; /* what workers may see: `all`, `count`, `names` */
-	struct registered *
-		*all; /* behind the listed ones those that are open, but not listed yet */
-	size_t count, opened;
-	struct registered *names, *arns;
-	struct kept *kept; /* opened if they are there, and not made */
-	struct target discovery;
-	struct state *state;
-	struct mailbox *mailbox; /* the main thread's */
-	uint16_t group;          /* the portal group that target port names carry */
-};
-
-static struct registered *registered_of(struct target *target)
-{
-	return (struct registered *)target;
-}
 
 static int target_init(struct target *target, struct mailbox *mailbox)
 {
@@ -59,21 +30,14 @@ static bool store_is_used(const struct registry *registry, uint64_t identity)
 	if (!identity)
 		return false;
 	for (size_t i = 0; i < registry->count + registry->opened; i++) {
-		const struct registered *one = registry->all[i];
-		for (size_t n = 0; one->stores && n < one->target.config->lun_count; n++)
-			if (store_identity(one->stores[n]) == identity)
+		const struct target *target = &registry->all[i]->target;
+		for (size_t n = 0; n < target->config->lun_count; n++) {
+			const struct store *store = registered_store(target, n);
+			if (store && store_identity(store) == identity)
 				return true;
+		}
 	}
 	return false;
-}
-
-static bool path_is_kept(const struct registry *registry, const char *path)
-{
-	const struct kept *kept = registry->kept;
-
-	while (kept && strcmp(kept->path, path) != 0)
-		kept = kept->next;
-	return kept;
 }
 
 void registry_lun_explain(char error[CONFIG_ERROR_SIZE], const char *file,
@@ -86,7 +50,7 @@ void registry_lun_explain(char error[CONFIG_ERROR_SIZE], const char *file,
 			lun->lun, why);
 }
 
-static struct store *lun_open(const struct registry *registry, const char *file,
+struct store *registry_lun_open(const struct registry *registry, const char *file,
 	const struct config_target *target, const struct config_lun *lun,
 	char error[CONFIG_ERROR_SIZE])
 {
@@ -96,7 +60,7 @@ static struct store *lun_open(const struct registry *registry, const char *file,
 		.block_size = lun->block_size,
 		.read_only = lun->read_only,
 		.direct = lun->direct,
-		.must_exist = path_is_kept(registry, lun->path),
+		.must_exist = registry_path_is_kept(registry, lun->path),
 	};
 	char why[STORE_ERROR_SIZE];
 	struct store *store = store_open(&wanted, why);
@@ -118,7 +82,7 @@ static struct store *lun_open(const struct registry *registry, const char *file,
 	return store;
 }
 
-static void unit_describe(
+void registry_unit_describe(
 	struct scsi_unit_config *unit, const struct config_lun *lun, struct store *store)
 {
 	*unit = (struct scsi_unit_config){
@@ -132,8 +96,7 @@ static void unit_describe(
 	memcpy(unit->naa, lun->naa, sizeof(unit->naa));
 }
 
-/* The device over stores that are open. NULL when out of memory. */
-static struct scsi_device *device_make(
+struct scsi_device *registry_device_make(
 	const struct registry *registry, const struct config_target *target, struct store **stores)
 {
 	struct scsi_unit_config *units = calloc(target->lun_count + 1, sizeof(*units));
@@ -141,7 +104,7 @@ static struct scsi_device *device_make(
 	if (!units)
 		return NULL;
 	for (size_t i = 0; i < target->lun_count; i++)
-		unit_describe(&units[i], &target->luns[i], stores[i]);
+		registry_unit_describe(&units[i], &target->luns[i], stores[i]);
 	const struct scsi_device_config wanted = {
 		.target_name = target->name,
 		.portal_group_tag = registry->group,
@@ -168,21 +131,27 @@ static void stores_abandon(struct store **stores, const struct config_target *ta
 	free(stores);
 }
 
-/* Opens all LUNs of a target; NULL with a line in `error`, and the one that could not be in `failed`. */
-static struct store **stores_open(const struct registry *registry, const char *file,
-	const struct config_target *target, const struct config_lun **failed,
-	char error[CONFIG_ERROR_SIZE])
+struct store **registry_stores_open(const struct registry *registry, const char *file,
+	const struct config_target *target, struct store *const *open,
+	const struct config_lun **failed, char error[CONFIG_ERROR_SIZE])
 {
 	struct store **stores = calloc(target->lun_count + 1, sizeof(struct store *));
+	bool whole = stores;
 
-	for (size_t i = 0; stores && i < target->lun_count; i++) {
-		stores[i] = lun_open(registry, file, target, &target->luns[i], error);
-		if (!stores[i]) {
-			*failed = &target->luns[i];
-			stores_abandon(stores, target);
-			return NULL;
-		}
+	for (size_t i = 0; whole && i < target->lun_count; i++) {
+		if (open && open[i])
+			continue;
+		stores[i] = registry_lun_open(registry, file, target, &target->luns[i], error);
+		*failed = &target->luns[i];
+		whole = stores[i];
 	}
+	if (!whole) {
+		stores_abandon(stores, target);
+		return NULL;
+	}
+	for (size_t i = 0; open && i < target->lun_count; i++)
+		if (open[i])
+			stores[i] = open[i];
 	return stores;
 }
 
@@ -257,9 +226,9 @@ static struct registered *registered_new(const struct registry *registry, const 
 	}
 	one->target.config = config_target_copy(wanted);
 	if (one->target.config && when != OPEN_LATER)
-		one->stores = stores_open(registry, file, wanted, &failed, error);
+		one->stores = registry_stores_open(registry, file, wanted, NULL, &failed, error);
 	if (one->stores)
-		one->target.device = device_make(registry, wanted, one->stores);
+		one->target.device = registry_device_make(registry, wanted, one->stores);
 	if (!one->target.device && !registered_may_wait(one, failed, when, error)) {
 		stores_abandon(one->stores, wanted);
 		one->stores = NULL;
@@ -306,7 +275,7 @@ struct target *registry_open_later(struct registry *registry, const char *file,
 	const struct config_target *wanted, char error[CONFIG_ERROR_SIZE])
 {
 	for (size_t i = 0; i < wanted->lun_count; i++)
-		if (!path_is_kept(registry, wanted->luns[i].path) &&
+		if (!registry_path_is_kept(registry, wanted->luns[i].path) &&
 			registry_lun_try(registry, file, wanted, &wanted->luns[i], error) < 0)
 			return NULL;
 	return registry_hold(registry, file, wanted, OPEN_LATER, error);
@@ -361,180 +330,6 @@ void registry_unlist(struct registry *registry, struct target *target)
 void registry_discard(struct target *target)
 {
 	registered_free(registered_of(target));
-}
-
-/* --- changing the LUNs of a target that stays --- */
-
-int registry_lun_add(struct registry *registry, struct target *target, const char *file,
-	const struct config_lun *lun, char error[CONFIG_ERROR_SIZE])
-{
-	struct registered *one = registered_of(target);
-	struct config_target *old = target->config;
-	struct scsi_unit_config unit;
-
-	snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
-	/* The list that a copy would have with one more, at its place by number. */
-	struct config_lun *luns = calloc(old->lun_count + 1, sizeof(*luns));
-	struct store **stores = calloc(old->lun_count + 2, sizeof(struct store *));
-	struct store *store = luns && stores ? lun_open(registry, file, old, lun, error) : NULL;
-	if (!store) {
-		free(luns);
-		free(stores);
-		return -1;
-	}
-	size_t at = 0;
-	while (at < old->lun_count && old->luns[at].lun < lun->lun)
-		at++;
-	for (size_t i = 0; i <= old->lun_count; i++) {
-		luns[i] = i == at ? *lun : old->luns[i - (i > at)];
-		stores[i] = i == at ? store : one->stores[i - (i > at)];
-	}
-	struct config_target wanted = *old;
-	wanted.luns = luns;
-	wanted.lun_count = old->lun_count + 1;
-	struct config_target *config = config_target_copy(&wanted);
-	free(luns);
-	unit_describe(&unit, lun, store);
-	if (!config || scsi_device_add(target->device, &unit) < 0) {
-		snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
-		config_target_free(config);
-		store_abandon(store, lun->path);
-		free(stores);
-		return -1;
-	}
-	free(one->stores);
-	one->stores = stores;
-	registry_target_configure(target, config);
-	return 0;
-}
-
-void registry_target_configure(struct target *target, struct config_target *config)
-{
-	struct config_target *old = target->config;
-
-	/* Its name and ARN are the target's own for its whole life: they move from copy to copy. */
-	char *name = config->name, *arn = config->arn;
-	config->name = old->name;
-	config->arn = old->arn;
-	old->name = name;
-	old->arn = arn;
-	target->config = config;
-	config_target_free(old);
-}
-
-int registry_lun_try(const struct registry *registry, const char *file,
-	const struct config_target *target, const struct config_lun *lun,
-	char error[CONFIG_ERROR_SIZE])
-{
-	struct store *store = lun_open(registry, file, target, lun, error);
-
-	if (!store)
-		return -1;
-	store_abandon(store, lun->path);
-	return 0;
-}
-
-int registry_lun_try_grow(
-	const struct target *target, size_t index, uint64_t size, char error[CONFIG_ERROR_SIZE])
-{
-	const struct registered *one = (const struct registered *)target; /* its first member */
-	char why[STORE_ERROR_SIZE];
-
-	if (!registry_is_open(target) || store_may_grow(one->stores[index], size, why))
-		return 0;
-	snprintf(error, CONFIG_ERROR_SIZE, "%s %s", target->config->luns[index].path, why);
-	return -1;
-}
-
-int registry_lun_try_reopen(
-	const struct target *target, size_t index, bool read_only, char error[CONFIG_ERROR_SIZE])
-{
-	const struct registered *one = (const struct registered *)target; /* its first member */
-	char why[STORE_ERROR_SIZE];
-
-	if (!registry_is_open(target) || store_may_reopen(one->stores[index],
-						 target->config->luns[index].path, read_only, why))
-		return 0;
-	snprintf(error, CONFIG_ERROR_SIZE, "%s", why);
-	return -1;
-}
-
-int registry_lun_grow(
-	struct target *target, size_t index, uint64_t size, char error[CONFIG_ERROR_SIZE])
-{
-	struct registered *one = registered_of(target);
-	const struct config_lun *lun = &target->config->luns[index];
-	char why[STORE_ERROR_SIZE];
-
-	if (!store_grow(one->stores[index], size, why)) {
-		snprintf(error, CONFIG_ERROR_SIZE, "target=%s lun=%u: %s %s", target->name,
-			lun->lun, lun->path, why);
-		return -1;
-	}
-	scsi_device_grown(target->device, lun->lun);
-	return 0;
-}
-
-void registry_shut(struct target *target)
-{
-	struct registered *one = registered_of(target);
-
-	scsi_device_free(target->device);
-	target->device = NULL;
-	stores_close(one->stores, target->config->lun_count);
-	one->stores = NULL;
-}
-
-int registry_rebuild(struct registry *registry, struct target *target, const char *file,
-	const struct config_target *wanted, char error[CONFIG_ERROR_SIZE])
-{
-	struct registered *one = registered_of(target);
-	const struct config_lun *failed;
-
-	snprintf(error, CONFIG_ERROR_SIZE, "out of memory");
-	struct config_target *config = config_target_copy(wanted);
-	if (!config)
-		return -1;
-	/* Also if they cannot be opened: this is what it lacks, and what is tried again. */
-	registry_target_configure(target, config);
-	one->stores = stores_open(registry, file, config, &failed, error);
-	if (one->stores)
-		target->device = device_make(registry, config, one->stores);
-	if (target->device)
-		return 0;
-	stores_close(one->stores, config->lun_count);
-	one->stores = NULL;
-	return -1;
-}
-
-/* --- files that are not made anew --- */
-
-int registry_keep_path(struct registry *registry, const char *path)
-{
-	if (path_is_kept(registry, path))
-		return 0;
-	struct kept *kept = calloc(1, sizeof(*kept) + strlen(path) + 1);
-	if (!kept)
-		return -1;
-	memcpy(kept->path, path, strlen(path));
-	kept->next = registry->kept;
-	registry->kept = kept;
-	return 0;
-}
-
-void registry_forget_paths(struct registry *registry, const struct config *config)
-{
-	const struct config_target *target;
-	struct kept *kept, **at = &registry->kept;
-
-	while ((kept = *at)) {
-		if (config && config_path_find(config, kept->path, &target)) {
-			at = &kept->next;
-			continue;
-		}
-		*at = kept->next;
-		free(kept);
-	}
 }
 
 /* --- beginning, end, lookups --- */
@@ -650,10 +445,9 @@ bool registry_is_open(const struct target *target)
 
 uint64_t registry_lun_size(const struct target *target, size_t index)
 {
-	const struct registered *one = (const struct registered *)target; /* its first member */
+	const struct store *store = registered_store(target, index);
 
-	return registry_is_open(target) ? store_info(one->stores[index])->size
-					: target->config->luns[index].size;
+	return store ? store_info(store)->size : target->config->luns[index].size;
 }
 
 int registry_flush(struct registry *registry)

@@ -77,11 +77,16 @@ int registry_lun_try_reopen(
 /* Makes the LUN at that place of its configuration `size` bytes long and tells all sessions. As above. */
 int registry_lun_grow(
 	struct target *target, size_t index, uint64_t size, char error[CONFIG_ERROR_SIZE]);
-/* Closes all LUNs of a held, idle target. */
-void registry_shut(struct target *target);
+/* Whether the LUN at that place of its configuration has its store open. */
+bool registry_lun_is_open(const struct target *target, size_t index);
+/* The LUN of `wanted` that the same store can serve; NULL: none, or it is not open. */
+const struct config_lun *registry_lun_stays(
+	const struct target *target, size_t index, const struct config_target *wanted);
+/* Closes all LUNs of a held, idle target but those that stay. */
+void registry_shut(struct target *target, const struct config_target *wanted);
 /*
- * Opens the LUNs of `wanted` for a target that has none open. 0, or -1 with one line in `error`: then it still has none
- * and must stay held.
+ * Behind registry_shut(): opens those of the same `wanted` that are missing. 0, or -1 with one line in `error`: then those
+ * that stayed are open, but it serves none and must stay held.
  */
 int registry_rebuild(struct registry *registry, struct target *target, const char *file,
 	const struct config_target *wanted, char error[CONFIG_ERROR_SIZE]);

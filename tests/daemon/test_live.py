@@ -238,7 +238,8 @@ def beside_a_broken_one(daemon, tap, ask):
 def beside_what_cannot_grow(daemon, tap, ask):
     """A size that cannot be had fails the reload that asks for it, and no later change; nor is a file left behind."""
     daemon.configure(configuration(portcullis.target(NAMED, luns=('path = "@DIR@/named"; size = "1024P"; read_only = false;',))))
-    ask.refused("InternalError", "a reload that asks for more than a file can have", "ReloadConfiguration")
+    ask.refused("InvalidParameters", "refused: a reload that asks for more than a file can have", "ReloadConfiguration")
+    tap.ok("portcullis.conf:" in ask.message, "with the line", ask.message)
     vain = os.path.join(daemon.directory, "vain")
     ask.refused("InvalidParameters", "refused: a LUN of that size", "CreateLun", NAMED, LunNumber=7, Path=vain, SizeInBytes=1 << 60)
     ask.refused("InvalidParameters", "refused: a target of that size", "CreateTarget", TargetName=MADE + "2", Path=vain,
@@ -309,7 +310,7 @@ def taken_over(daemon, tap, ask):
 
 
 def found_again(tap):
-    """LUNs are opened anew when one beside them goes, or is to be written: nothing is closed that would not be there again."""
+    """A LUN that is to be written is opened anew: nothing is closed that would not be there again. Those beside it stay open."""
     with portcullis.Daemon(configuration(named())) as daemon:
         ask = Asker(daemon, tap)
         first, second = (os.path.join(daemon.directory, name) for name in ("named", "second"))
@@ -322,15 +323,14 @@ def found_again(tap):
             fcntl.lockf(reader, fcntl.LOCK_SH)
             ask.refused("InvalidParameters", "refused: to write what somebody else reads", "SetLunReadOnly", NAMED, LunNumber=1, ReadOnly=False)
             tap.equal(session.read10(0, 1)[0], 0, "before any session was touched")
-        os.rename(first, first + "2")
-        ask.refused("InvalidParameters", "refused: a LUN goes, and the one beside it would be made anew", "DeleteLun", NAMED, LunNumber=1,
-                    Force=True)
-        tap.ok("named: cannot be opened again" in ask.message and not os.path.exists(first), "it says why", ask.message)
+        os.rename(second, second + "2")
+        ask.refused("InvalidParameters", "refused: to write what is not there", "SetLunReadOnly", NAMED, LunNumber=1, ReadOnly=False)
+        tap.ok("second: cannot be opened again" in ask.message, "it says why", ask.message)
         tap.equal(session.read10(0, 1)[1], b"k" * 512, "and what is served is served on")
-        os.rename(first + "2", first)
-        ask.done("with the file back it goes", "DeleteLun", NAMED, LunNumber=1, Force=True)
+        os.rename(first, first + "2")
+        ask.done("a LUN goes", "DeleteLun", NAMED, LunNumber=1, Force=True)
         with log_in(daemon, NAMED) as session:
-            tap.equal(session.read10(0, 1)[1], b"k" * 512, "and the data stays")
+            tap.equal((session.read10(0, 1)[1], os.path.exists(first)), (b"k" * 512, False), "the one beside it is not opened anew")
 
 
 def blocks(tap):
@@ -385,8 +385,25 @@ def deletions(daemon, tap, ask):
     tap.ok(os.path.exists(os.path.join(daemon.directory, "made")), "its file stays")
     memory = {"LunNumber": 1, "Path": "memory:", "SizeInBytes": MIB}
     ask.done("a LUN of memory is created", "CreateLun", NAMED, **memory)
-    ask.done("and another LUN", "CreateLun", NAMED, LunNumber=2, Path=os.path.join(daemon.directory, "second"))
-    ask.refused("InvalidParameters", "refused: what would empty the memory", "DeleteLun", NAMED, LunNumber=2)
+    with log_in(daemon, NAMED) as session:
+        session.scsi([0], lun=1)
+        tap.equal(session.write10(5, b"m" * 512, lun=1)[0], 0, "and written")
+    ask.done("another LUN is created", "CreateLun", NAMED, LunNumber=2, Path=os.path.join(daemon.directory, "second"))
+    for what, change in (("the LUN beside it is deleted", ("DeleteLun", {"LunNumber": 2})),
+                         ("it may only be read", ("SetLunReadOnly", {"LunNumber": 1, "ReadOnly": True})),
+                         ("it may be written", ("SetLunReadOnly", {"LunNumber": 1, "ReadOnly": False}))):
+        ask.done(what, change[0], NAMED, **change[1])
+        with log_in(daemon, NAMED) as session:
+            session.scsi([0], lun=1)
+            tap.equal(session.read10(5, 1, lun=1)[:2], (0, b"m" * 512), "the memory keeps its data")
+            status = session.write10(6, b"n" * 512, lun=1)[0]
+            tap.equal(status == 2, change[1].get("ReadOnly", False), "and is written, or not")
+    ask.refused("InvalidParameters", "refused: memory does not grow", "ResizeLun", NAMED, LunNumber=1, SizeInBytes=2 * MIB)
+    ask.done("it is deleted", "DeleteLun", NAMED, LunNumber=1)
+    ask.done("and another one created", "CreateLun", NAMED, **memory)
+    with log_in(daemon, NAMED) as session:
+        session.scsi([0], lun=1)
+        tap.equal(session.read10(5, 1, lun=1)[:2], (0, bytes(512)), "which is empty")
 
 
 def broken(daemon, tap):

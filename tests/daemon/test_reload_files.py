@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The files behind LUNs that a reload closes and opens anew: one that is not found again refuses the reload, and is never
-made anew, empty; one goes from target to target in one reload. [SCSI-21 SCSI-20 ASY-02]
+"""The stores behind LUNs over a reload: what stays is not opened anew, what is and is not found again refuses the reload and
+is never made anew, empty; a file goes from target to target in one reload. [SCSI-21 SCSI-20 ASY-02]
 """
 import os
 import sys
@@ -82,28 +82,26 @@ def lost(bench):
     bench.mark(TWO, b"c")
     session = log_in(bench.daemon, ONE)
     bench.move("a", "away")
-    for what, one in (("a LUN is taken out beside it", ("a",)), ("a LUN beside it is made read-only", ("a", lun("b", "read_only = true;"))),
-                      ("a LUN beside it is another file", ("a", "other")), ("it is made read-only", (lun("a", "read_only = true;"), "b")),
-                      ("its blocks are larger", (lun("a", "block_size = 4096;"), "b"))):
+    for what, one in (("it is made read-only", (lun("a", "read_only = true;"), "b")), ("its blocks are larger", (lun("a", "block_size = 4096;"), "b"))):
         bench.refused("refused: " + what, "/a: cannot be opened again: No such file or directory", one=one, two=("c",))
         tap.ok("portcullis.conf:7: " in bench.message, "with its line", bench.message)
         tap.equal((os.path.exists(bench.path("a")), os.path.exists(bench.path("other")), session.read10(0, 1)[:2]),
                   (False, False, (0, b"a" * 512)), "nothing is made, and what is served is served on")
-    bench.refused("so is all else that stands in that file", "/a: cannot be opened again", one=("a",), three=("new",),
-                  two=(lun("c", size="16M"),))
+    bench.refused("so is all else that stands in that file", "/a: cannot be opened again", one=(lun("a", "read_only = true;"),),
+                  three=("new",), two=(lun("c", size="16M"),))
     tap.equal((bench.attempt(THREE), os.path.exists(bench.path("new")), os.path.getsize(bench.path("c")), bench.marks(TWO)),
               (0x0203, False, 8 * MIB, b"c"), "none of it is done")
     tap.ok(bench.daemon.wait_event("reload-refused"), "the log says so")
     with open(bench.path("a"), "wb") as other:
         other.truncate(8 * MIB)
-    bench.refused("refused: another file is there", "/a: is another file than the one that is served", one=("a",), two=("c",))
+    bench.refused("refused: another file is there", "/a: is another file than the one that is served",
+                  one=(lun("a", "read_only = true;"), "b"), two=("c",))
     bench.done("what opens nothing anew is done", [0, 1, 0], one=("a", "b", "new"), two=("c",))
     tap.equal((session.scsi([0])[0], session.read10(0, 1)[1]), (2, b"a" * 512), "under its session")
-    bench.move("away", "a")
-    bench.done("with the file back LUNs are taken out", [0, 1, 0], one=("a",), two=("c",))
+    os.unlink(bench.path("a"))
+    bench.done("LUNs beside it are taken out", [0, 1, 0], one=("a",), two=("c",))
     tap.ok(session.rest()[0][-1].opcode == initiator.ASYNC, "its session is closed")
-    tap.equal(bench.marks(ONE), b"a", "and the data stays")
-    bench.move("a", "away")
+    tap.equal((bench.marks(ONE), os.path.exists(bench.path("a"))), (b"a", False), "and it is not opened anew")
     bench.done("a target whose file is gone is taken out", [0, 0, 1], two=("c",))
     bench.done("and put in again: then the file is made", [1, 0, 0], one=("a", "b"), two=("c",))
     tap.equal(bench.marks(ONE), b"\0", "as it is for every new LUN")
@@ -113,15 +111,57 @@ def lost(bench):
     tap.equal(bench.marks(ONE), b"a", "with its data")
 
 
+def memory(bench):
+    """A disk in memory keeps its data, whatever becomes of the LUNs beside it, for as long as its number and block size stay."""
+    def disk(more="", size="1M"):
+        return 'path = "memory:"; size = "%s"; %s' % (size, more)
+
+    tap = bench.tap
+    keeps = (("a LUN beside it goes", (disk(), disk())), ("one comes, and the other is a file now", ("new", disk(), disk())),
+             ("it may only be read", (disk(), disk("read_only = true;"))), ("it may be written again, and has another serial", (disk(), disk('serial = "x";'))),
+             ("a LUN beside it cannot be opened", (lun("no/where"), disk())), ("that one is another file", ("new", disk())))
+    bench.done("a target of memory", [1, 0, 0], one=("a", "b"), two=("c",), three=(disk(), disk(), disk()))
+    bench.mark(THREE, b"m", 1)
+    for what, three in keeps:
+        if "cannot" in what:
+            bench.refused(what, "/no/where", status=500, one=("a", "b"), two=("c",), three=three)
+            tap.equal(bench.attempt(THREE), 0x0301, "then nothing is served")
+            continue
+        bench.done(what, [0, 1, 0], one=("a", "b"), two=("c",), three=three)
+        with log_in(bench.daemon, THREE) as session:
+            session.scsi([0], lun=1)
+            tap.equal(session.read10(0, 1, lun=1)[:2], (0, b"m" * 512), "it keeps its data")
+    bench.refused("refused: it shall grow", "cannot grow", one=("a", "b"), two=("c",), three=("new", disk(size="2M")))
+    bench.done("its blocks are larger", [0, 1, 0], one=("a", "b"), two=("c",), three=("new", disk("block_size = 4096;")))
+    with log_in(bench.daemon, THREE) as session:
+        session.scsi([0], lun=1)
+        tap.equal(session.read10(0, 1, lun=1)[1][:512], bytes(512), "then it is a new one")
+    bench.done("it goes", [0, 0, 1], one=("a", "b"), two=("c",))
+
+
+def grows(bench):
+    """A LUN that is kept open while one beside it goes grows all the same, also at another number."""
+    bench.done("a LUN goes, the other ones grow and have other numbers", [0, 1, 0], one=(lun("b", size="12M"), lun("a", size="16M")), two=("c",))
+    bench.tap.equal((bench.marks(ONE, 2)[1:], os.path.getsize(bench.path("a")), os.path.getsize(bench.path("b"))), (b"a", 16 * MIB, 12 * MIB),
+                    "so it is, and the data stays")
+    with log_in(bench.daemon, ONE) as session:
+        session.scsi([0], lun=1)
+        last = session.read10(16 * 2048 - 1, 1, lun=1)[:2]
+        bench.tap.equal(last, (0, bytes(512)), "up to the last block")
+    bench.done("back", [0, 1, 0], one=("a", "b"), two=("c",))
+
+
 def made_live(bench):
-    """A LUN that stands in no file is named by target and number."""
+    """A LUN that stands in no file stays open like any other."""
     status, _, reply = bench.daemon.control("CreateLun", {"TargetARN": bench.daemon.arn(TWO), "LunNumber": 7, "Path": bench.path("live"),
                                                           "SizeInBytes": MIB})
     bench.tap.equal((status, reply.get("LunNumber")), (200, 7), "a LUN is made live")
     bench.move("live", "away")
-    bench.refused("refused: it would be opened anew", "target=%s lun=7, made live: " % TWO, one=("a", "b"),
-                  two=(lun("c", "read_only = true;"),))
-    bench.tap.ok("/live: cannot be opened again" in bench.message and not os.path.exists(bench.path("live")), "and why", bench.message)
+    bench.done("the LUN beside it may only be read", [0, 1, 0], one=("a", "b"), two=(lun("c", "read_only = true;"),))
+    with log_in(bench.daemon, TWO) as session:
+        session.scsi([0], lun=7)
+        bench.tap.equal((session.write10(0, b"l" * 512, lun=7)[0], os.path.exists(bench.path("live"))), (0, False), "it is written as before")
+    bench.done("or be written again", [0, 1, 0], one=("a", "b"), two=("c",))
     bench.move("away", "live")
     bench.tap.equal(bench.daemon.control("DeleteLun", {"TargetARN": bench.daemon.arn(TWO), "LunNumber": 7})[0], 200, "it is deleted")
 
@@ -129,7 +169,8 @@ def made_live(bench):
 def lost_later(bench):
     """What cannot be opened when its sessions are gone leaves a target without LUNs; no later reload makes what it had."""
     tap = bench.tap
-    bench.refused("a LUN beside it cannot be opened", "/no/where", status=500, one=("a", lun("no/where")), two=("c",))
+    bench.refused("a LUN beside one that is opened anew cannot be opened", "/no/where", status=500,
+                  one=(lun("a", "read_only = true;"), lun("no/where")), two=("c",))
     tap.equal(bench.attempt(ONE), 0x0301, "the target is served to nobody")
     bench.move("a", "away")
     for turn in ("a reload", "and another one"):
@@ -181,6 +222,8 @@ def main():
     with portcullis.Daemon(shape(one=("a", "b"), two=("c",))) as daemon:
         bench = Bench(daemon, tap)
         lost(bench)
+        memory(bench)
+        grows(bench)
         made_live(bench)
         lost_later(bench)
         moves(bench)
