@@ -1,5 +1,5 @@
 # The control endpoint: its operations, its socket, and both in a running daemon.
-EXTRA_DIST += tests/lib/prometheus.py tests/lib/portcullis.py tests/lib/signed.py tests/daemon/cases.json
+EXTRA_DIST += tests/lib/prometheus.py tests/lib/portcullis.py tests/lib/signed.py tests/lib/container.py tests/daemon/cases.json
 dist_check_SCRIPTS += tests/daemon/test_reload.py tests/daemon/test_reload_files.py tests/daemon/test_live.py tests/daemon/test_portals.py
 TESTS += tests/daemon/test_reload.py tests/daemon/test_reload_files.py tests/daemon/test_live.py tests/daemon/test_portals.py
 dist_check_SCRIPTS += tests/daemon/test_start_stop.py tests/daemon/test_peer_gone.py tests/daemon/test_shorter.py

@@ -10,7 +10,8 @@ tests_interop_iscsi_session_CFLAGS = $(TEST_CFLAGS) $(LIBISCSI_CFLAGS)
 tests_interop_iscsi_session_LDADD = $(LIBISCSI_LIBS)
 INTEROP_TESTS = tests/interop/test_libiscsi_tools.py tests/interop/test_qemu.py \
 	tests/interop/test_tshark.py tests/interop/test_digests.py tests/interop/test_linux.py \
-	tests/interop/test_aws.py tests/interop/test_aws_volumes.py tests/interop/test_field.py
+	tests/interop/test_aws.py tests/interop/test_aws_volumes.py tests/interop/test_field.py \
+	tests/interop/test_systemd.py
 EXTRA_DIST += tests/interop/common.py tests/interop/linux/guest.py tests/interop/linux/init
 dist_check_SCRIPTS += $(INTEROP_TESTS)
 TESTS += $(INTEROP_TESTS)

@@ -38,6 +38,13 @@ def binary(name="portcullisd"):
     return path if os.access(path, os.X_OK) else None
 
 
+def is_sanitized():
+    """Whether a sanitizer is built in: memory and system calls are then not only the daemon's own."""
+    with open(binary(), "rb") as program:
+        content = program.read()
+    return b"__asan_init" in content or b"__tsan_init" in content
+
+
 def target(name=IQN, authentication="auto", luns=('path = "memory:"; size = "16M";',)):
     """One target group of a configuration; `luns` are the keys of each LUN but its number."""
     groups = ", ".join("{ lun = %d; %s }" % pair for pair in enumerate(luns))
