@@ -20,21 +20,18 @@ static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t length)
 
 #define TSIH_TRIES 4096u
 
-static struct session_list *target_bucket(
-	struct target *target, const struct iscsi_identity *identity)
+static struct session_list *target_bucket(struct target *target, const struct session_entry *entry)
 {
-	uint64_t hash = hash_bytes(
-		0xcbf29ce484222325u, identity->initiator, strlen(identity->initiator));
-
-	return &target->entries[(hash ^ hash >> 32) % SESSION_BUCKETS];
+	return &target->entries[(entry->name_hash ^ entry->name_hash >> 32) % SESSION_BUCKETS];
 }
 
-static uint64_t nexus_hash(const struct iscsi_identity *identity)
+static void entry_hash(struct session_entry *entry)
 {
-	uint64_t hash = hash_bytes(
-		0xcbf29ce484222325u, identity->initiator, strlen(identity->initiator));
+	const struct iscsi_identity *identity = entry->identity;
 
-	return hash_bytes(hash, identity->isid, sizeof(identity->isid));
+	entry->name_hash = hash_bytes(
+		0xcbf29ce484222325u, identity->initiator, strlen(identity->initiator));
+	entry->port_hash = hash_bytes(entry->name_hash, identity->isid, sizeof(identity->isid));
 }
 
 struct credential_set *target_credentials(struct target *target)
@@ -123,13 +120,14 @@ bool target_requires_chap(const struct target *target, const struct credential_s
 bool target_enter(struct target *target, struct session_entry *entry, struct target_terms *terms)
 {
 	*terms = (struct target_terms){ .credentials = NULL };
+	entry_hash(entry);
 	pthread_mutex_lock(&target->lock);
 	if (target->credentials && !target->held && !target->drained) {
 		terms->credentials = credential_set_ref(target->credentials);
 		terms->requires_chap = target_requires_chap(target, target->credentials);
 		entry->generation = credential_set_generation(target->credentials);
 		entry->target = target;
-		TAILQ_INSERT_TAIL(target_bucket(target, entry->identity), entry, link);
+		TAILQ_INSERT_TAIL(target_bucket(target, entry), entry, link);
 	}
 	pthread_mutex_unlock(&target->lock);
 	return terms->credentials != NULL;
@@ -169,14 +167,16 @@ bool target_is_current(struct target *target, struct session_entry *entry, uint6
 
 static bool same_initiator(const struct session_entry *a, const struct session_entry *b)
 {
-	return strcmp(a->identity->initiator, b->identity->initiator) == 0;
+	return a->name_hash == b->name_hash &&
+	       strcmp(a->identity->initiator, b->identity->initiator) == 0;
 }
 
 /* Whether both would be the same session (section 4.4.3); an unnamed discovery session is also named by its portal (7.4.2.1). */
 static bool same_session(const struct session_entry *a, const struct session_entry *b)
 {
-	return same_initiator(a, b) && a->group == b->group &&
+	return a->port_hash == b->port_hash &&
 	       memcmp(a->identity->isid, b->identity->isid, sizeof(a->identity->isid)) == 0 &&
+	       a->group == b->group && same_initiator(a, b) &&
 	       (a->target->name[0] || strcmp(a->portal, b->portal) == 0);
 }
 
@@ -186,7 +186,7 @@ static struct session_entry *target_session(
 {
 	struct session_entry *other;
 
-	TAILQ_FOREACH(other, target_bucket(target, entry->identity), link)
+	TAILQ_FOREACH(other, target_bucket(target, entry), link)
 	if (other != entry && other->admitted && !other->shut && same_session(other, entry))
 		return other;
 	return NULL;
@@ -206,11 +206,18 @@ static bool is_shut_out(const struct target *target, const struct session_entry 
 static bool target_drains(struct target *target, const struct session_entry *entry)
 {
 	struct session_entry *other;
+	uint64_t good = 0; /* a record of this initiator that the newest set has */
 
-	TAILQ_FOREACH(other, target_bucket(target, entry->identity), link)
-	if (other != entry && other->admitted && same_initiator(other, entry) &&
-		(other->shut || is_shut_out(target, other)))
-		return true;
+	TAILQ_FOREACH(other, target_bucket(target, entry), link)
+	{
+		bool is_new = other->generation >= target->cut && other->credential == good;
+		if (other == entry || !other->admitted || (is_new && !other->shut) ||
+			!same_initiator(other, entry))
+			continue;
+		if (other->shut || is_shut_out(target, other))
+			return true;
+		good = other->credential;
+	}
 	return false;
 }
 
@@ -245,7 +252,7 @@ static bool tsih_is_taken(struct target *target, const struct session_entry *ent
 {
 	struct session_entry *other;
 
-	TAILQ_FOREACH(other, target_bucket(target, entry->identity), link)
+	TAILQ_FOREACH(other, target_bucket(target, entry), link)
 	if (other != entry && other->tsih == tsih && same_initiator(other, entry))
 		return true;
 	return false;
@@ -266,14 +273,20 @@ static uint16_t tsih_next(struct target *target, const struct session_entry *ent
 	return target->last_tsih;
 }
 
+/* Under the lock. */
+static void entry_wait(struct target *target, struct session_entry *entry, bool waits)
+{
+	target->waiting += waits - entry->waiting;
+	entry->waiting = waits;
+}
+
 /* Gives the entry its session. Under the lock. */
 static void entry_register(
 	struct target *target, struct session_entry *entry, struct admission *admission)
 {
 	entry->tsih = entry->identity->tsih ? entry->identity->tsih : tsih_next(target, entry);
 	entry->admitted = true;
-	entry->waiting = false;
-	admission->nexus_lost = nexus_was_lost(target, nexus_hash(entry->identity));
+	admission->nexus_lost = nexus_was_lost(target, entry->port_hash);
 }
 
 enum iscsi_admission target_admit(
@@ -290,7 +303,6 @@ enum iscsi_admission target_admit(
 	} else if (!entry->waiting && !tsih_is_acceptable(session, entry, &admission->status)) {
 		answer = ISCSI_REFUSED;
 	} else if (session || target_drains(target, entry)) {
-		entry->waiting = true;
 		if (session && !session->evicted) {
 			session->evicted = true;
 			session->pins++;
@@ -300,8 +312,7 @@ enum iscsi_admission target_admit(
 	} else {
 		entry_register(target, entry, admission);
 	}
-	if (answer != ISCSI_WAIT)
-		entry->waiting = false;
+	entry_wait(target, entry, answer == ISCSI_WAIT);
 	pthread_mutex_unlock(&target->lock);
 	return answer;
 }
@@ -309,7 +320,7 @@ enum iscsi_admission target_admit(
 void target_stop_waiting(struct target *target, struct session_entry *entry)
 {
 	pthread_mutex_lock(&target->lock);
-	entry->waiting = false;
+	entry_wait(target, entry, false);
 	pthread_mutex_unlock(&target->lock);
 }
 
@@ -318,7 +329,9 @@ static void target_wake(struct target *target, const struct session_entry *entry
 {
 	struct session_entry *other;
 
-	TAILQ_FOREACH(other, target_bucket(target, entry->identity), link)
+	if (!target->waiting)
+		return;
+	TAILQ_FOREACH(other, target_bucket(target, entry), link)
 	{
 		if (other != entry && other->waiting && !other->retried &&
 			same_initiator(other, entry)) {
@@ -335,7 +348,9 @@ static void target_hand_over(
 {
 	struct session_entry *other;
 
-	TAILQ_FOREACH(other, target_bucket(target, entry->identity), link)
+	if (!target->waiting)
+		return;
+	TAILQ_FOREACH(other, target_bucket(target, entry), link)
 	if (other != entry && other->waiting && other->identity->tsih == entry->tsih &&
 		same_session(other, entry))
 		other->resume = *resume;
@@ -347,11 +362,11 @@ void target_shut(
 	pthread_mutex_lock(&target->lock);
 	if (!entry->shut) {
 		entry->shut = true;
-		entry->waiting = false;
+		entry_wait(target, entry, false);
 		if (entry->admitted) {
 			target_hand_over(target, entry, resume);
-			target->lost_nexuses[target->lost_nexus_next++ % NEXUS_MEMORY] = nexus_hash(
-				entry->identity);
+			target->lost_nexuses[target->lost_nexus_next++ % NEXUS_MEMORY] =
+				entry->port_hash;
 			target_wake(target, entry);
 		}
 	}
@@ -363,7 +378,8 @@ bool target_leave(struct target *target, struct session_entry *entry)
 	pthread_mutex_lock(&target->lock);
 	bool free = entry->pins == 0;
 	if (free) {
-		TAILQ_REMOVE(target_bucket(target, entry->identity), entry, link);
+		entry_wait(target, entry, false);
+		TAILQ_REMOVE(target_bucket(target, entry), entry, link);
 		if (entry->admitted)
 			target_wake(target, entry);
 		entry->target = NULL;

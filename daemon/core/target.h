@@ -38,7 +38,8 @@ struct session_entry {
 	const char *
 		portal; /* our end of the connection: part of an unnamed discovery session's name */
 	uint16_t group; /* its portal group tag: part of every session's name */
-	uint64_t generation; /* of the credential set its login took */
+	uint64_t name_hash, port_hash; /* of the initiator's name, and with its ISID */
+	uint64_t generation;           /* of the credential set its login took */
 	uint64_t credential; /* `since` of the record that it proved; 0: none, or not yet */
 	uint16_t tsih;       /* 0 until admitted */
 	bool admitted;       /* a session; before that a login */
@@ -69,6 +70,8 @@ struct target {
 		*credentials; /* the newest; NULL = broken state: served to nobody (K9) */
 	uint64_t cut; /* sessions whose login took a set of an older generation are being closed */
 	struct session_list entries[SESSION_BUCKETS];
+	unsigned
+		waiting; /* entries that do; nearly always none, so that nobody is looked for who leaves */
 	uint16_t last_tsih;
 	uint64_t lost_nexuses[NEXUS_MEMORY];
 	unsigned lost_nexus_next;
