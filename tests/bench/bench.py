@@ -112,6 +112,7 @@ def measure_change(target, counts):
         holder = hold(target, FILE, 0, count, "-u", USER + ":" + SECRET)
         if not holder:
             continue
+        scrape = target.scrape()
         quiet = result(load(target, OTHER, 0, "-d", 1, seconds=1))
         busy = load(target, OTHER, 0, "-d", 1, seconds=3)
         time.sleep(1)
@@ -119,7 +120,7 @@ def measure_change(target, counts):
         during, held = result(busy), result(holder)
         if quiet and during and held:
             found[count] = {"reply_ms": reply * 1000, "pause_ms": during["pause_us"] / 1000,
-                            "quiet_ms": quiet["pause_us"] / 1000, "ended": held["ended"]}
+                            "quiet_ms": quiet["pause_us"] / 1000, "ended": held["ended"], "scrape_ms": scrape * 1000}
     return found
 
 

@@ -64,10 +64,11 @@ def session_tables(report):
              for name, one in report["logins"].items()])
     if report.get("change"):
         lines += ["A credential change: time to the reply, and the longest time without an answer that a session of "
-                  "another target sees (QD1) while it happens and in a second without a change, ms.", ""] + table(
-                      ["sessions", "reply", "longest pause", "without a change", "sessions ended"],
+                  "another target sees (QD1) while it happens and in a second without a change, ms; and what a scrape of the metrics costs "
+                  "with as many sessions, ms of CPU.", ""] + table(
+                      ["sessions", "reply", "longest pause", "without a change", "sessions ended", "a scrape"],
                       [[count, "%.1f" % one["reply_ms"], "%.1f" % one["pause_ms"], "%.1f" % one["quiet_ms"],
-                        one["ended"]] for count, one in report["change"].items()])
+                        one["ended"], "%.2f" % one["scrape_ms"]] for count, one in report["change"].items()])
     if report.get("memory"):
         lines += ["Idle sessions.", ""] + table(
             ["", "sessions", "resident memory of each, KiB", "share of a core"],

@@ -160,6 +160,20 @@ class Portcullis(Target):
         self.end()
         raise RuntimeError("portcullisd did not start: " + text)
 
+    def scrape(self, times=100):
+        """Seconds of CPU, of all threads, that one GET /metrics takes."""
+        clock = ~self.pid << 3 | 2  # what clock_getcpuclockid() makes of a process
+        began = time.clock_gettime(clock)
+        for _ in range(times):
+            connection = portcullis.UnixConnection(self.socket, 60)
+            connection.request("GET", "/metrics")
+            status = connection.getresponse()
+            status.read()
+            connection.close()
+            if status.status != 200:
+                raise RuntimeError("no metrics: %d" % status.status)
+        return (time.clock_gettime(clock) - began) / times
+
     def change(self, name):
         """One successful change of the credential; seconds until the reply."""
         connection = portcullis.UnixConnection(self.socket, 60)
