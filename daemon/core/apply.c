@@ -7,6 +7,7 @@
 #include "daemon/core/apply.h"
 
 #include "base/log.h"
+#include "daemon/core/clock.h"
 #include "daemon/core/closing.h"
 #include "daemon/core/registry.h"
 #include "daemon/core/worker.h"
@@ -17,6 +18,8 @@
 #include <string.h>
 
 #define IDLE_POLL_US 20000 /* how often a target is looked at whose last commands are awaited */
+#define IDLE_WAIT_MS                                                                               \
+	5000 /* how long they are: a disk that hangs must not hold up all other changes */
 
 struct apply {
 	struct apply_config config;
@@ -39,6 +42,7 @@ struct retarget {
 	bool closes;                        /* its LUNs, to open those that are wanted */
 	struct closure closure;
 	struct event *idle_poll;
+	uint64_t idle_until; /* clock_now() */
 	void (*then)(
 		struct retarget *retarget); /* when no connection is left, or the files are free */
 };
@@ -87,7 +91,7 @@ static void retarget_end(struct retarget *retarget)
 	if (retarget->idle_poll)
 		event_free(retarget->idle_poll);
 	if (!retarget->wanted) {
-		registry_discard(retarget->target);
+		registry_discard(apply->config.registry, retarget->target);
 		apply_let_go(apply);
 	}
 	free(retarget);
@@ -104,6 +108,24 @@ static void retarget_fail(struct retarget *retarget, const char *why)
 
 /* --- closing all that are logged in, and waiting for the store --- */
 
+/* A target that was to change serves on as it is; one that was to go is gone for everybody, and its files follow later. */
+static void retarget_give_up(struct retarget *retarget)
+{
+	static const char why[] = "its disk has not ended the last commands of who was logged in";
+
+	if (!retarget->wanted) {
+		log_warning(LOG_WHAT("target-lingers"), LOG_TEXT("target", retarget->target->name),
+			LOG_TEXT("why", why),
+			LOG_TEXT("then", "its files stay in use until it has"));
+		retarget_end(retarget);
+		return;
+	}
+	retarget_fail(retarget, why);
+	target_hold(retarget->target, false);
+	apply_let_go(retarget->apply);
+	retarget_end(retarget);
+}
+
 static void idle_look(evutil_socket_t fd, short what, void *context)
 {
 	struct retarget *retarget = context;
@@ -112,6 +134,8 @@ static void idle_look(evutil_socket_t fd, short what, void *context)
 
 	if (target_is_idle(retarget->target))
 		retarget->then(retarget);
+	else if (clock_now() > retarget->idle_until)
+		retarget_give_up(retarget);
 	else
 		event_add(retarget->idle_poll, &again);
 }
@@ -122,6 +146,7 @@ static void retarget_closed(struct closure *closure)
 
 	log_info(LOG_WHAT("sessions-closed"), LOG_TEXT("target", retarget->target->name),
 		LOG_NUMBER("sessions_closed", atomic_load(&closure->sessions)));
+	retarget->idle_until = clock_now() + IDLE_WAIT_MS;
 	idle_look(-1, 0, retarget);
 }
 
@@ -406,9 +431,21 @@ static int retarget_look(const struct retarget *retarget, char error[CONFIG_ERRO
 	return 0;
 }
 
+/* Nor must what could not be done before, to another target, undo what is asked for now: it is tried by the next reload. */
+static bool target_is_news(
+	const struct apply *apply, const struct target *target, const struct config_target *wanted)
+{
+	const struct config_target *before = wanted_of(apply->config.before, target->name);
+
+	return apply->config.retry || !before || before->authentication != wanted->authentication ||
+	       luns_differ(before, wanted);
+}
+
 static bool target_differs(
 	const struct apply *apply, const struct target *target, const struct config_target *wanted)
 {
+	if (wanted && !target_is_news(apply, target, wanted))
+		return false;
 	return !wanted || (apply->config.retry && !registry_is_open(target)) ||
 	       target->config->authentication != wanted->authentication ||
 	       luns_differ(target->config, wanted);

@@ -458,6 +458,7 @@ static void change_run(struct job *job)
 {
 	struct live_change *change = (struct live_change *)job;
 
+	registry_sweep(change->live->place.registry); /* their files may be wanted again */
 	if (change->kind == LIVE_RELOAD) {
 		reload_begin(change);
 		return;

@@ -327,9 +327,27 @@ void registry_unlist(struct registry *registry, struct target *target)
 	HASH_DELETE(by_arn, registry->arns, one);
 }
 
-void registry_discard(struct target *target)
+void registry_discard(struct registry *registry, struct target *target)
 {
-	registered_free(registered_of(target));
+	struct registered *one = registered_of(target);
+
+	one->next = registry->discarded;
+	registry->discarded = one;
+	registry_sweep(registry);
+}
+
+void registry_sweep(struct registry *registry)
+{
+	struct registered *one, **at = &registry->discarded;
+
+	while ((one = *at)) {
+		if (!target_is_idle(&one->target)) {
+			at = &one->next;
+			continue;
+		}
+		*at = one->next;
+		registered_free(one);
+	}
 }
 
 /* --- beginning, end, lookups --- */
@@ -372,6 +390,7 @@ void registry_free(struct registry *registry)
 	HASH_CLEAR(by_arn, registry->arns);
 	registry_drop_opened(registry);
 	registry_forget_paths(registry, NULL);
+	registry_sweep(registry);
 	for (size_t i = 0; i < registry->count; i++)
 		registered_free(registry->all[i]);
 	credential_set_unref(registry->discovery.credentials);

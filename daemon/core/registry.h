@@ -57,8 +57,10 @@ void registry_list_opened(struct registry *registry);
 void registry_drop_opened(struct registry *registry);
 /* Nobody finds it any more; those who are logged in stay until they are closed. */
 void registry_unlist(struct registry *registry, struct target *target);
-/* Frees an unlisted, idle target with its device and stores. */
-void registry_discard(struct target *target);
+/* Frees an unlisted target with its device and stores: at once, or when it is idle and registry_sweep() comes by. */
+void registry_discard(struct registry *registry, struct target *target);
+/* Frees those that are idle by now. */
+void registry_sweep(struct registry *registry);
 /* Opens one more LUN and tells all sessions. 0, or -1 with one line in `error`. */
 int registry_lun_add(struct registry *registry, struct target *target, const char *file,
 	const struct config_lun *lun, char error[CONFIG_ERROR_SIZE]);

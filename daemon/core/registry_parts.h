@@ -11,6 +11,7 @@ struct registered {
 	struct target target;  /* first */
 	struct store **stores; /* as many as its configuration has LUNs, in that order */
 	UT_hash_handle by_name, by_arn;
+	struct registered *next; /* of those that are discarded, but not idle yet */
 };
 
 /* A file that has been served. */
@@ -25,6 +26,7 @@ struct registry {
 		*all; /* behind the listed ones those that are open, but not listed yet */
 	size_t count, opened;
 	struct registered *names, *arns;
+	struct registered *discarded;
 	struct kept *kept; /* opened if they are there, and not made */
 	struct target discovery;
 	struct state *state;

@@ -2,8 +2,10 @@
 EXTRA_DIST += tests/lib/prometheus.py tests/lib/portcullis.py tests/lib/signed.py tests/lib/container.py tests/daemon/cases.json
 dist_check_SCRIPTS += tests/daemon/test_reload.py tests/daemon/test_reload_files.py tests/daemon/test_live.py tests/daemon/test_portals.py
 TESTS += tests/daemon/test_reload.py tests/daemon/test_reload_files.py tests/daemon/test_live.py tests/daemon/test_portals.py
-dist_check_SCRIPTS += tests/daemon/test_start_stop.py tests/daemon/test_peer_gone.py tests/daemon/test_shorter.py
-TESTS += tests/daemon/test_start_stop.py tests/daemon/test_peer_gone.py tests/daemon/test_shorter.py
+dist_check_SCRIPTS += tests/daemon/test_start_stop.py tests/daemon/test_peer_gone.py tests/daemon/test_shorter.py \
+	tests/daemon/test_hung_disk.py
+TESTS += tests/daemon/test_start_stop.py tests/daemon/test_peer_gone.py tests/daemon/test_shorter.py \
+	tests/daemon/test_hung_disk.py
 dist_check_SCRIPTS += tests/daemon/test_cases.py tests/daemon/test_control.py tests/daemon/test_endpoint.py
 TESTS += tests/daemon/test_cases.py tests/daemon/test_control.py tests/daemon/test_endpoint.py
 

@@ -34,6 +34,15 @@ def system(*command):
         raise Unavailable("%s: %s" % (" ".join(command[:2]), done.stdout.strip()))
 
 
+def own_mounts():
+    """From now on what this process mounts is its own and its children's, and gone with them."""
+    if os.geteuid() != 0:
+        raise Unavailable("it takes root")
+    if LIBC.unshare(CLONE_NEWNS):
+        raise Unavailable("no mounts of one's own: " + os.strerror(ctypes.get_errno()))
+    system("mount", "--make-rprivate", "/")
+
+
 def own_groups():
     """The directories of this process's control groups that systemd cares for."""
     with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
@@ -48,17 +57,13 @@ def own_groups():
 
 class Container:
     def __init__(self, directory):
-        if os.geteuid() != 0:
-            raise Unavailable("it takes root")
         for program in ("systemd-nspawn", "nsenter"):
             if not shutil.which(program):
                 raise Unavailable(program + " is not installed")
         self.console = os.path.join(directory, "console")
         self.process, self.leader = None, 0
         self.groups = [os.path.join(each, "portcullis-test-%d" % os.getpid()) for each in own_groups()]
-        if LIBC.unshare(CLONE_NEWNS):
-            raise Unavailable("no mounts of one's own: " + os.strerror(ctypes.get_errno()))
-        system("mount", "--make-rprivate", "/")
+        own_mounts()
         self.top = os.path.join(directory, "container")
         root, work, upper = (os.path.join(self.top, name) for name in ("root", "work", "upper"))
         os.mkdir(self.top)

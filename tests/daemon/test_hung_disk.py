@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A disk that hangs with commands under way, here a frozen file system below a LUN past the page cache: its target is taken out
+all the same, or stays as it is, within a bound; other changes go on; and when the disk is back so is all else.
+"""
+import os
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+
+import container  # noqa: E402
+import initiator  # noqa: E402
+import portcullis  # noqa: E402
+
+NAMED, MADE, OTHER = ("iqn.2026-11.test:%s" % name for name in ("named", "made", "other"))
+MIB = 1 << 20
+GONE = 0x0203
+
+
+class Disk:
+    """A file system of the test's own that can be frozen."""
+
+    def __init__(self, directory):
+        self.at = os.path.join(directory, "disk")
+        image = self.at + ".img"
+        os.mkdir(self.at)
+        with open(image, "wb") as file:
+            file.truncate(64 * MIB)
+        container.own_mounts()
+        container.system("mkfs.ext4", "-q", image)
+        container.system("mount", "-o", "loop", image, self.at)
+
+    def freeze(self):
+        container.system("fsfreeze", "--freeze", self.at)
+
+    def thaw(self):
+        subprocess.run(["fsfreeze", "--unfreeze", self.at], stderr=subprocess.DEVNULL, check=False)
+
+    def end(self):
+        self.thaw()
+        subprocess.run(["umount", self.at], check=False)
+
+
+class Asker:
+    def __init__(self, daemon, tap):
+        self.daemon, self.tap = daemon, tap
+
+    def __call__(self, operation, name=None, **members):
+        if name:
+            members["TargetARN"] = self.daemon.arn(name)
+        status, _, reply = self.daemon.control(operation, members, timeout=60)
+        return status, reply.get("message", "")
+
+    def done(self, what, *asked, **members):
+        found = self(*asked, **members)
+        self.tap.ok(found[0] == 200, what, found, self.daemon.log()[-2000:])
+
+    def log_in(self, name):
+        session = initiator.Session(*self.daemon.portals[0], target=name).login()
+        session.ready()
+        return session
+
+    def attempt(self, name):
+        return initiator.attempt(*self.daemon.portals[0], target=name)
+
+
+def hang(ask, disk, name):
+    """A session with a command that does not end."""
+    session = ask.log_in(name)
+    ask.tap.equal(session.write10(0, b"a" * 4096)[0], 0, "%s is written" % name)
+    disk.freeze()
+    session.send_write10(8, b"b" * 4096)
+    return session
+
+
+def removed(ask, disk, path):
+    tap = ask.tap
+    ask.done("a target is made", "CreateTarget", TargetName=MADE, Path=path, SizeInBytes=MIB, Cache="direct")
+    session = hang(ask, disk, MADE)
+    ask.done("it is deleted although its disk hangs", "DeleteTarget", MADE, Force=True)
+    tap.ok(ask.daemon.events("target-lingers", target=MADE), "the log says what is left of it", ask.daemon.log()[-2000:])
+    tap.equal((ask.attempt(MADE), session.rest()[0][-1].opcode), (GONE, initiator.ASYNC), "it is gone, and its session closed")
+    ask.done("other targets are made meanwhile", "CreateTarget", TargetName=OTHER, Path="memory:", SizeInBytes=MIB)
+    tap.equal(ask.attempt(OTHER), 0, "and served")
+    status, message = ask("CreateTarget", TargetName=MADE, Path=path, SizeInBytes=MIB)
+    tap.ok(status == 400 and "in use" in message, "its file is in use until the disk is back", status, message)
+    disk.thaw()
+    found = []
+
+    def again():
+        found[:] = ask("CreateTarget", TargetName=MADE, Path=path, SizeInBytes=MIB)
+        return found[0] == 200
+    tap.ok(initiator.wait_until(again, 60), "then it can be had again", found)
+    with ask.log_in(MADE) as session:
+        tap.equal(session.read10(0, 16)[:2], (0, b"a" * 4096 + b"b" * 4096), "with all that was written")
+    ask.daemon.wait_idle(MADE)
+    ask.done("it is deleted", "DeleteTarget", MADE)
+
+
+def changed(ask, disk, before, after):
+    tap = ask.tap
+    session = hang(ask, disk, NAMED)
+    ask.daemon.configure(after)
+    status, message = ask("ReloadConfiguration")
+    tap.ok(status == 500 and "its disk has not ended" in message, "a reload that takes a LUN out beside it says what stands against it",
+           status, message)
+    tap.equal(session.rest()[0][-1].opcode, initiator.ASYNC, "the session was closed")
+    ask.done("other targets are changed meanwhile", "DeleteTarget", OTHER)
+    disk.thaw()
+    tap.ok(initiator.wait_until(lambda: ask.attempt(NAMED) == 0, 60), "the target serves on", ask.daemon.log()[-2000:])
+    with ask.log_in(NAMED) as session:
+        session.scsi([0], lun=1)
+        tap.equal((session.read10(0, 16)[:2], session.read10(0, 1, lun=1)[0]), ((0, b"a" * 4096 + b"b" * 4096), 0), "as it was")
+    ask.done("the same reload is done now", "ReloadConfiguration")
+    with ask.log_in(NAMED) as session:
+        tap.equal((session.read10(8, 8)[1], session.read10(0, 1, lun=1)[2][2] & 15), (b"b" * 4096, 5), "and the LUN is gone")
+    ask.daemon.configure(before)
+
+
+def main():
+    portcullis.require("fsfreeze", "mkfs.ext4")
+    tap = portcullis.Tap()
+    with tempfile.TemporaryDirectory(prefix="portcullis-test-") as directory:
+        try:
+            disk = Disk(directory)
+        except container.Unavailable as why:
+            portcullis.skip_all(str(why).replace("\n", " "))
+        luns = ('path = "%s/named"; size = "1M"; cache = "direct";' % disk.at, 'path = "memory:"; size = "1M";')
+        before, after = (portcullis.config([portcullis.target(NAMED, luns=luns[:count])], control='disk_directories = [ "%s" ];' % disk.at)
+                         for count in (2, 1))
+        try:
+            with portcullis.Daemon(before) as daemon:
+                ask = Asker(daemon, tap)
+                removed(ask, disk, os.path.join(disk.at, "made"))
+                changed(ask, disk, before, after)
+                tap.equal(daemon.stop(), 0, "the daemon ends in order")
+                tap.ok("Sanitizer" not in daemon.log(), "and leaves nothing behind", daemon.log()[-2000:])
+        finally:
+            disk.end()
+    return tap.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
