@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Single changes of an overlay. What stands in the overlay for something that the file has taken over meanwhile is
- * replaced in silence: it was not in force.
+ * Single changes of an overlay. What stands in the overlay for something that the file has taken over, or dropped,
+ * meanwhile is replaced in silence: it was not in force.
  */
 #include "conf/config_table.h"
 #include "conf/overlay.h"
@@ -161,6 +161,39 @@ static bool same_words(const struct section *section, const void *a, const void 
 	return same;
 }
 
+/* Takes LUNs out that are out of force and have something in common with a new one: both could not come back. */
+static void forget_luns(struct overlay *overlay, const struct overlay_view *view,
+	struct config_target *list, size_t *count, const struct config_lun *wanted)
+{
+	for (size_t i = *count; i-- > 0;) {
+		struct config_target *entry = &list[i];
+		for (size_t n = entry->lun_count; n-- > 0;) {
+			const struct config_lun *lun = &entry->luns[n];
+			struct config_lun *in_force;
+			find_lun(overlay, view, entry->name, lun->lun, &in_force);
+			if (in_force != lun && config_lun_common(lun, wanted))
+				list_remove_lun(entry, lun->lun);
+		}
+		if (entry->lun_count == 0)
+			list_remove(list, count, entry->name);
+	}
+}
+
+static void make_room(
+	struct overlay *overlay, const struct overlay_view *view, const struct config_lun *wanted)
+{
+	forget_luns(overlay, view, overlay->targets, &overlay->target_count, wanted);
+	forget_luns(overlay, view, overlay->additions, &overlay->addition_count, wanted);
+}
+
+static void forget_target(struct overlay *overlay, const char *target)
+{
+	list_remove(overlay->targets, &overlay->target_count, target);
+	list_remove(overlay->additions, &overlay->addition_count, target);
+	list_remove(overlay->changes, &overlay->change_count, target);
+	list_remove(overlay->drained, &overlay->drained_count, target);
+}
+
 /* --- changes --- */
 
 enum overlay_result overlay_add_target(struct overlay *overlay, const struct overlay_view *view,
@@ -174,7 +207,10 @@ enum overlay_result overlay_add_target(struct overlay *overlay, const struct ove
 			    same_words(&config_target_section, own, wanted);
 		return same ? OVERLAY_SAME : OVERLAY_EXISTS;
 	}
-	list_remove(overlay->targets, &overlay->target_count, wanted->name);
+	/* One of that name that the file has dropped since, drained perhaps, was another one. */
+	forget_target(overlay, wanted->name);
+	for (size_t i = 0; i < wanted->lun_count; i++)
+		make_room(overlay, view, &wanted->luns[i]);
 	return list_add(&overlay->targets, &overlay->target_count, wanted) ? OVERLAY_DONE
 									   : OVERLAY_OUT_OF_MEMORY;
 }
@@ -186,10 +222,7 @@ enum overlay_result overlay_remove_target(
 		return OVERLAY_NO_TARGET;
 	if (named_of(view, target))
 		return OVERLAY_NAMED;
-	list_remove(overlay->targets, &overlay->target_count, target);
-	list_remove(overlay->additions, &overlay->addition_count, target);
-	list_remove(overlay->changes, &overlay->change_count, target);
-	list_remove(overlay->drained, &overlay->drained_count, target);
+	forget_target(overlay, target);
 	return OVERLAY_DONE;
 }
 
@@ -204,6 +237,7 @@ enum overlay_result overlay_add_lun(struct overlay *overlay, const struct overla
 	if (found == OVERLAY_DONE)
 		return own && same_words(&config_lun_section, own, wanted) ? OVERLAY_SAME
 									   : OVERLAY_EXISTS;
+	make_room(overlay, view, wanted);
 	struct config_target *home = home_of(overlay, view, target);
 	if (!home)
 		home = list_entry(&overlay->additions, &overlay->addition_count, target);

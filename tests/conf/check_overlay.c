@@ -11,6 +11,7 @@
 #define A    "iqn.2026-01.org.example:a"
 #define B    "iqn.2026-01.org.example:b"
 #define LIVE "iqn.2026-01.org.example:live"
+#define GONE "iqn.2026-01.org.example:gone"
 
 /* The file: A with LUN 0 of 1 MiB and a read-only LUN 1 that says so; B with one LUN. */
 #define FILE_TEXT                                                                                  \
@@ -166,6 +167,17 @@ static const struct {
 	{ ADDITION(A, "{ lun = 7; path = \"/b\"; }"), ADD_LUN, A, 0, 0,
 		ADDITION(A, "{ lun = 7; path = \"/a7\"; }"), OVERLAY_DONE,
 		ADDITION(A, "{ lun = 7; path = \"/a7\"; }") },
+	/* So does what it has dropped, and what comes back with it would be the same disk. */
+	{ ADDITION(GONE, "{ lun = 3; path = \"/l0\"; }") DRAINED(LIVE), ADD_TARGET, NULL, 0, 0,
+		TARGET(LIVE, "{ path = \"/l0\"; }"), OVERLAY_DONE,
+		TARGET(LIVE, "{ path = \"/l0\"; }") },
+	{ TARGET(LIVE, "{ path = \"/b\"; serial = \"s\"; }, { lun = 4; path = \"/l4\"; }"), ADD_LUN,
+		A, 0, 0, ADDITION(A, "{ lun = 7; path = \"/a7\"; serial = \"s\"; }"), OVERLAY_DONE,
+		TARGET(LIVE, "{ lun = 4; path = \"/l4\"; }")
+			ADDITION(A, "{ lun = 7; path = \"/a7\"; serial = \"s\"; }") },
+	{ TARGET(LIVE, "{ path = \"/b\"; serial = \"s\"; }"), ADD_LUN, A, 0, 0,
+		ADDITION(A, "{ lun = 7; path = \"/a7\"; serial = \"s\"; }"), OVERLAY_DONE,
+		ADDITION(A, "{ lun = 7; path = \"/a7\"; serial = \"s\"; }") },
 
 	{ TARGET(LIVE, TWO_LUNS), REMOVE_LUN, LIVE, 0, 0, NULL, OVERLAY_DONE,
 		TARGET(LIVE, "{ lun = 4; path = \"/l4\"; }") },

@@ -309,6 +309,26 @@ def taken_over(daemon, tap, ask):
         tap.equal(attempt(daemon, name), 0x0203, "after a restart too")
 
 
+def dropped(tap):
+    """What was made live of a target that the file has dropped stands in nobody's way, neither now nor when it comes back."""
+    both = (named(), portcullis.target(MADE, luns=('path = "memory:"; size = "1M";',)))
+    with portcullis.Daemon(configuration(*both)) as daemon:
+        ask = Asker(daemon, tap)
+        disk = os.path.join(daemon.directory, "disk")
+        ask.done("a LUN is added to a target of the file", "CreateLun", MADE, LunNumber=3, Path=disk, SizeInBytes=MIB)
+        ask.done("which is drained", "DrainTarget", MADE)
+        daemon.configure(configuration(named()))
+        ask.done("and dropped", "ReloadConfiguration")
+        ask.done("its disk is a live target's now", "CreateTarget", TargetName=MADE + "2", Path=disk)
+        ask.done("and there is another target of its name", "CreateTarget", TargetName=MADE, Path="memory:", SizeInBytes=MIB)
+        tap.equal(attempt(daemon, MADE), 0, "which is not drained")
+        daemon.configure(configuration(*both))
+        ask.done("the file names it again", "ReloadConfiguration")
+        daemon.stop()
+        daemon.start()
+        tap.equal((attempt(daemon, MADE), attempt(daemon, MADE + "2")), (0, 0), "both are served, after a restart too")
+
+
 def found_again(tap):
     """A LUN that is to be written is opened anew: nothing is closed that would not be there again. Those beside it stay open."""
     with portcullis.Daemon(configuration(named())) as daemon:
@@ -431,6 +451,7 @@ def main():
                      beside_a_broken_one, beside_what_cannot_grow, lost_files, taken_over, deletions):
             step(daemon, tap, ask)
         broken(daemon, tap)
+    dropped(tap)
     found_again(tap)
     blocks(tap)
     full(tap)
