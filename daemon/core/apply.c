@@ -40,6 +40,7 @@ struct retarget {
 	struct target *target;
 	const struct config_target *wanted; /* NULL: to be gone */
 	bool closes;                        /* its LUNs, to open those that are wanted */
+	bool was_open;                      /* before: they could be opened */
 	struct closure closure;
 	struct event *idle_poll;
 	uint64_t idle_until; /* clock_now() */
@@ -279,9 +280,12 @@ static void retarget_rebuild(struct retarget *retarget)
 
 	if (registry_rebuild(retarget->apply->config.registry, retarget->target,
 		    retarget->apply->config.after->file, retarget->wanted, error) < 0) {
-		retarget_fail(retarget, error);
+		/* As with is_news(): one of two that are lost can be taken out. */
+		if (retarget->was_open || retarget->apply->config.retry)
+			retarget_fail(retarget, error);
 		log_error(LOG_WHAT("target-shut"), LOG_TEXT("target", retarget->target->name),
-			LOG_TEXT("why", "served to nobody until its LUNs can be opened"));
+			LOG_TEXT("why", error),
+			LOG_TEXT("then", "served to nobody until its LUNs can be opened"));
 	} else {
 		retarget_grow(retarget);
 		target_hold(retarget->target, false);
@@ -371,8 +375,8 @@ static struct retarget *retarget_new(
 	retarget->wanted = wanted;
 	retarget->job.run = wanted ? retarget_change : retarget_remove;
 	/* One that is not open was left without LUNs by an earlier change, or waits for them. */
-	retarget->closes = !wanted || !registry_is_open(target) ||
-			   !luns_stay(target->config, wanted);
+	retarget->was_open = registry_is_open(target);
+	retarget->closes = !wanted || !retarget->was_open || !luns_stay(target->config, wanted);
 	apply->closing += retarget->closes;
 	retarget->next = apply->retargets;
 	apply->retargets = retarget;

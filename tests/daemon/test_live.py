@@ -260,11 +260,13 @@ def lost_files(daemon, tap, ask):
     lost, gone = os.path.join(daemon.directory, "lost"), os.path.join(daemon.directory, "gone")
     ask.done("a target on a file", "CreateTarget", TargetName=MADE + "3", Path=lost, SizeInBytes=MIB)
     os.truncate(lost, 2 * MIB)
-    with open(gone, "wb") as file:
-        file.truncate(MIB)
-    ask.done("a LUN on a file without a size", "CreateLun", NAMED, LunNumber=5, Path=gone)
+    for number, name in ((5, gone), (6, gone + "2")):
+        with open(name, "wb") as file:
+            file.truncate(MIB)
+        ask.done("a LUN on a file without a size", "CreateLun", NAMED, LunNumber=number, Path=name)
     daemon.stop()
     os.unlink(gone)
+    os.unlink(gone + "2")
     os.chmod(lost, 0)
     os.rename(lost, lost + "2")
     os.mkdir(lost)
@@ -274,7 +276,9 @@ def lost_files(daemon, tap, ask):
     tap.equal((attempt(daemon, NAMED), attempt(daemon, MADE + "3"), attempt(daemon, MADE)), (0x0301, 0x0301, 0),
               "and served to nobody; the rest is served [K9]")
     tap.ok("made live: " + gone in daemon.log(since_start=True), "the log says why")
-    ask.done("its LUN is deleted", "DeleteLun", NAMED, LunNumber=5)
+    ask.done("one of its lost LUNs is deleted", "DeleteLun", NAMED, LunNumber=5)
+    tap.equal(attempt(daemon, NAMED), 0x0301, "the other one is not there yet")
+    ask.done("and so is that", "DeleteLun", NAMED, LunNumber=6)
     tap.equal(attempt(daemon, NAMED), 0, "and it serves again")
     os.rmdir(lost)
     os.rename(lost + "2", lost)
