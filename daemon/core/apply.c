@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Each target's change is a job in its own queue, so it takes turns with credential changes. What can fail for a reason
- * that lies outside comes first, and then nothing else has been touched: whether what is closed would be found again, and
- * new targets. What one target gives to another is opened when all that close their LUNs have done so.
+ * that lies outside comes first, and then nothing else has been touched: whether what is closed would be found again, new
+ * LUNs, and new targets. What one target gives to another is opened when all that close their LUNs have done so.
  */
 #include "daemon/core/apply.h"
 
@@ -445,6 +445,26 @@ static bool target_is_news(
 	       luns_differ(before, wanted);
 }
 
+/*
+ * What a target that there is gets anew must be possible, as with a new target. What it is told to have already and has
+ * not, or gets from another one, is not tried. 0, or -1 with one line in `error`.
+ */
+static int retarget_try(const struct retarget *retarget, char error[CONFIG_ERROR_SIZE])
+{
+	const struct apply_config *config = &retarget->apply->config;
+	const struct config_target *user, *wanted = retarget->wanted;
+
+	for (size_t i = 0; wanted && i < wanted->lun_count; i++) {
+		const struct config_lun *lun = &wanted->luns[i];
+		if (!config_path_find(config->before, lun->path, &user) &&
+			!registry_lun_is_had(retarget->target, wanted, lun) &&
+			registry_lun_try(
+				config->registry, config->after->file, wanted, lun, error) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static bool target_differs(
 	const struct apply *apply, const struct target *target, const struct config_target *wanted)
 {
@@ -471,6 +491,9 @@ static int apply_plan(struct apply *apply, char error[CONFIG_ERROR_SIZE])
 		apply->result.changed += wanted != NULL;
 		apply->result.removed += wanted == NULL;
 	}
+	for (const struct retarget *each = apply->retargets; each; each = each->next)
+		if (apply->config.is_careful && retarget_try(each, error) < 0)
+			return -1;
 	return 0;
 }
 

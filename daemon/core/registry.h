@@ -84,6 +84,9 @@ bool registry_lun_is_open(const struct target *target, size_t index);
 /* The LUN of `wanted` that the same store can serve; NULL: none, or it is not open. */
 const struct config_lun *registry_lun_stays(
 	const struct target *target, size_t index, const struct config_target *wanted);
+/* Whether a LUN of `wanted` is one that stays, or another name of a file that does not. */
+bool registry_lun_is_had(const struct target *target, const struct config_target *wanted,
+	const struct config_lun *lun);
 /* Closes all LUNs of a held, idle target but those that stay. */
 void registry_shut(struct target *target, const struct config_target *wanted);
 /*

@@ -137,6 +137,22 @@ const struct config_lun *registry_lun_stays(
 	return NULL;
 }
 
+bool registry_lun_is_had(const struct target *target, const struct config_target *wanted,
+	const struct config_lun *lun)
+{
+	char unused[STORE_ERROR_SIZE];
+
+	for (size_t i = 0; i < target->config->lun_count; i++) {
+		const struct store *store = registered_store(target, i);
+		const struct config_lun *stays = registry_lun_stays(target, i, wanted);
+		if (stays ? stays == lun
+			  : store && store_identity(store) &&
+					store_may_reopen(store, lun->path, lun->read_only, unused))
+			return true;
+	}
+	return false;
+}
+
 bool registry_lun_is_open(const struct target *target, size_t index)
 {
 	return registered_store(target, index);

@@ -226,7 +226,7 @@ def close_one_of_two(daemon, tap, ask):
 def beside_a_broken_one(daemon, tap, ask):
     """A target that cannot be opened is its own affair: what is done to another one neither fails nor is undone."""
     ask.done("another target is created", "CreateTarget", TargetName=MADE + "2", Path="memory:", SizeInBytes=MIB)
-    daemon.configure(configuration(portcullis.target(NAMED, luns=('path = "@DIR@/no/where"; read_only = false;',))))
+    daemon.configure(configuration(portcullis.target(NAMED, luns=[twin + " read_only = false;" for twin in daemon.twins()])))
     ask.refused("InternalError", "a reload that leaves one target without its LUNs", "ReloadConfiguration")
     tap.equal(attempt(daemon, NAMED), 0x0301, "nobody is served by it")
     ask.done("the other one is deleted", "DeleteTarget", MADE + "2")

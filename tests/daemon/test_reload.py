@@ -168,7 +168,7 @@ def a_rebuild_that_fails(daemon, tap, stays, changes):
         status, _, reply = daemon.control("ListTargets", {})
         return status, [row for row in reply["Targets"] if row["TargetName"] == CHANGES]
     one = log_in(daemon, CHANGES)
-    line = reload(daemon, targets(stays, portcullis.target(CHANGES, luns=('path = "@DIR@/no/where";',))))
+    line = reload(daemon, targets(stays, portcullis.target(CHANGES, luns=daemon.twins())))
     tap.ok("failed=1" in line and one.rest()[0][-1].opcode == initiator.ASYNC, "LUNs that cannot be opened anew", line)
     tap.equal(attempt(daemon, CHANGES), 0x0301, "leave a target that is served to nobody")
     status, rows = told()

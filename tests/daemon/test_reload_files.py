@@ -117,14 +117,15 @@ def memory(bench):
         return 'path = "memory:"; size = "%s"; %s' % (size, more)
 
     tap = bench.tap
+    twin, other = bench.daemon.twins()
     keeps = (("a LUN beside it goes", (disk(), disk())), ("one comes, and the other is a file now", ("new", disk(), disk())),
              ("it may only be read", (disk(), disk("read_only = true;"))), ("it may be written again, and has another serial", (disk(), disk('serial = "x";'))),
-             ("a LUN beside it cannot be opened", (lun("no/where"), disk())), ("that one is another file", ("new", disk())))
+             ("a LUN beside it cannot be opened", (twin, disk(), other)), ("that one is another file", ("new", disk())))
     bench.done("a target of memory", [1, 0, 0], one=("a", "b"), two=("c",), three=(disk(), disk(), disk()))
     bench.mark(THREE, b"m", 1)
     for what, three in keeps:
         if "cannot" in what:
-            bench.refused(what, "/no/where", status=500, one=("a", "b"), two=("c",), three=three)
+            bench.refused(what, "twin: is already in use", status=500, one=("a", "b"), two=("c",), three=three)
             tap.equal(bench.attempt(THREE), 0x0301, "then nothing is served")
             continue
         bench.done(what, [0, 1, 0], one=("a", "b"), two=("c",), three=three)
@@ -169,8 +170,19 @@ def made_live(bench):
 def lost_later(bench):
     """What cannot be opened when its sessions are gone leaves a target without LUNs; no later reload makes what it had."""
     tap = bench.tap
-    bench.refused("a LUN beside one that is opened anew cannot be opened", "/no/where", status=500,
-                  one=(lun("a", "read_only = true;"), lun("no/where")), two=("c",))
+    session = log_in(bench.daemon, ONE)
+    for what, one in (("there is a new LUN", ("a", "b", lun("no/where"))), ("one goes beside it", (lun("no/where"),)),
+                      ("one is opened anew beside it", (lun("a", "read_only = true;"), lun("no/where"))),
+                      ("it takes the place of one", (lun("no/where"), "b"))):
+        bench.refused("refused: %s and it cannot be opened" % what, "portcullis.conf:7: ", one=one, two=("c",))
+        tap.ok("/no/where: no such directory" in bench.message, "and why", bench.message)
+        tap.equal(session.read10(0, 1)[:2], (0, b"a" * 512), "no session is touched")
+    os.symlink("a", bench.path("alias"))
+    bench.done("a LUN's file by another name", [0, 1, 0], one=(lun("alias"), "b", "new"), two=("c",))
+    tap.equal(bench.marks(ONE), b"a", "is the same")
+    bench.done("and by its own again", [0, 1, 0], one=("a", "b"), two=("c",))
+    bench.refused("LUNs beside one that is opened anew cannot be opened", "twin: is already in use", status=500,
+                  one=(lun("a", "read_only = true;"), *bench.daemon.twins()), two=("c",))
     tap.equal(bench.attempt(ONE), 0x0301, "the target is served to nobody")
     bench.move("a", "away")
     for turn in ("a reload", "and another one"):

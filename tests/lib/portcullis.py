@@ -183,6 +183,14 @@ class Daemon:
             raise RuntimeError("update refused: %d %r" % (status, reply))
         return reply
 
+    def twins(self, size="1M"):
+        """The keys of two LUNs that can be opened, but not both: one file of two names."""
+        paths = [os.path.join(self.directory, name) for name in ("twin", "other-twin")]
+        if not os.path.exists(paths[0]):
+            open(paths[0], "wb").close()
+            os.symlink(*paths)
+        return tuple('path = "%s"; size = "%s";' % (path, size) for path in paths)
+
     def wait_idle(self, name=IQN, timeout=10):
         """Waits until nobody is logged in to a target: a connection that was closed is noticed a moment later."""
         deadline = time.monotonic() + timeout
