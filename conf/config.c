@@ -11,6 +11,7 @@
 #include "conf/config_value.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,6 +113,16 @@ static int refuse_text(const struct loader *loader, const struct key *key,
 typedef int value_reader(const struct loader *loader, const struct key *key,
 	const config_setting_t *setting, void *object);
 
+/* What is not could not be told in JSON, and a list of targets with it could not either. */
+static bool is_utf8(const char *text)
+{
+	json_t *told = json_string(text);
+	bool good = told;
+
+	json_decref(told);
+	return good;
+}
+
 /* What is kept of a text; NULL: it has been refused. */
 static char *keep_text(
 	const struct loader *loader, const struct key *key, const config_setting_t *setting)
@@ -123,10 +134,16 @@ static char *keep_text(
 		refuse_type(loader, key, setting);
 		return NULL;
 	}
-	errno = EINVAL;
-	bool clean = true;
-	for (const char *c = text; *c; c++)
+	bool clean = true, ascii = true;
+	for (const char *c = text; *c; c++) {
 		clean = clean && (unsigned char)*c >= ' ' && *c != 0x7f;
+		ascii = ascii && (unsigned char)*c < 0x80;
+	}
+	if (!ascii && !is_utf8(text)) {
+		refuse_value(loader, key, setting, "not UTF-8");
+		return NULL;
+	}
+	errno = EINVAL;
 	if (clean)
 		kept = key->convert(text);
 	if (!kept && errno == ENOMEM)

@@ -465,6 +465,8 @@ static const struct bad_value lun_values[] = {
 	{ "lun = 256", "lun is 256, expected a number from 0 to 255" },
 	{ "lun = -1", "lun is -1, expected a number from 0 to 255" },
 	{ "path = \"disk.img\"", "path is \"disk.img\", expected an absolute path or \"memory:\"" },
+	{ "path = \"/disk\xe9.img\"",
+		"path is not UTF-8, expected an absolute path or \"memory:\"" },
 	{ "path = \"\"", "path is \"\", expected an absolute path or \"memory:\"" },
 	{ "path = \"memory\"", "path is \"memory\", expected an absolute path or \"memory:\"" },
 	{ "path = \"memory:\"", "size is missing, expected one for \"memory:\"" },
