@@ -177,7 +177,9 @@ static const struct api_member rotate_chap_members[] = {
 };
 static const struct api_member target_members[] = { TARGET_ARN(true) };
 static const struct api_member pair_members[] = { TARGET_ARN(true), INITIATOR_NAME };
-static const struct api_member session_members[] = { TARGET_ARN(true), INITIATOR_NAME,
+/* Also initiators log in whose names AWS's pattern does not have: those with an underscore. */
+static const struct api_member session_members[] = { TARGET_ARN(true),
+	TEXT("InitiatorName", true, 255),
 	{ .name = "ISID",
 		.type = API_STRING,
 		.min = 12,
