@@ -474,14 +474,17 @@ int registry_flush(struct registry *registry)
 	int failed = 0;
 
 	for (size_t i = 0; i < registry->count; i++) {
-		const struct registered *one = registry->all[i];
-		for (size_t n = 0; one->target.device && n < one->target.config->lun_count; n++)
-			if (store_sync(one->stores[n]) != STORE_OK) {
+		const struct target *target = &registry->all[i]->target;
+		for (size_t n = 0; n < target->config->lun_count; n++) {
+			/* Also of one that is served to nobody: it was until a LUN beside was lost. */
+			struct store *store = registered_store(target, n);
+			if (store && store_sync(store) != STORE_OK) {
 				log_error(LOG_WHAT("flush-failed"),
-					LOG_TEXT("target", one->target.name),
-					LOG_NUMBER("lun", one->target.config->luns[n].lun));
+					LOG_TEXT("target", target->name),
+					LOG_NUMBER("lun", target->config->luns[n].lun));
 				failed = -1;
 			}
+		}
 	}
 	return failed;
 }

@@ -164,6 +164,24 @@ def stop_with_a_change_under_way(tap):
             tap.ok(one.login(), "the change is there after the restart")
 
 
+def stop_of_a_broken_target(tap):
+    """What a target has written is flushed, also when it is served to nobody by then."""
+    name = "a disk of a target that is served to nobody is flushed"
+    program = "tests/portcullisd-fault"
+    if not portcullis.binary(program):
+        tap.skip(name, program + " is not built")
+        return
+    disk = 'path = "/fault:@DIR@/orders:@DIR@/image"; size = "1M";'
+    other = 'path = "@DIR@/other"; size = "1M";'
+    with portcullis.Daemon(portcullis.config([portcullis.target(luns=(disk, other))]), program=program) as daemon:
+        daemon.configure(portcullis.config([portcullis.target(luns=(disk, *daemon.twins()))]))
+        status, _, reply = daemon.control("ReloadConfiguration", {})
+        tap.ok(status == 500 and "twin" in reply["message"], "a target is left without one of its LUNs", status, reply)
+        with open(os.path.join(daemon.directory, "orders"), "w", encoding="ascii") as orders:
+            orders.write("eio-flush")
+        tap.equal((daemon.stop(), len(daemon.events("flush-failed", lun="0"))), (1, 1), name)
+
+
 def main():
     portcullis.require()
     tap = portcullis.Tap()
@@ -172,6 +190,7 @@ def main():
     reload(tap)
     stop(tap)
     stop_with_a_change_under_way(tap)
+    stop_of_a_broken_target(tap)
     return tap.finish()
 
 
