@@ -79,6 +79,8 @@ static void gate_log(const struct credential_change *change, enum change_result 
 			LOG_TEXT("by", change->actor), LOG_TEXT("why", reasons[result]));
 		return;
 	}
+	if (!change->generation)
+		return; /* a rotation that was over already: nothing has changed */
 	log_info(LOG_WHAT("credentials-changed"), LOG_TEXT("target", change->target->name),
 		LOG_TEXT("initiator", change->record.initiator), LOG_TEXT("kind", kind),
 		LOG_TEXT("by", change->actor), LOG_NUMBER("generation", change->generation),
@@ -245,6 +247,7 @@ static void gate_run(struct job *job)
 		change->generation = credential_set_generation(old) + 1;
 		new = gate_build(change, old);
 		step->result = new ? CHANGE_DONE : gate_refusal(errno);
+		change->generation = new ? change->generation : 0;
 	}
 	credential_set_unref(old);
 	if (new &&gate_store(step, new))

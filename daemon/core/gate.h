@@ -51,9 +51,9 @@ struct credential_change {
 
 	/* The gate's own. */
 	struct gate *gate;
-	uint64_t started; /* ms */
-	uint64_t generation;
-	unsigned sessions; /* closed by this change */
+	uint64_t started;    /* ms */
+	uint64_t generation; /* of the new set; 0: there is none */
+	unsigned sessions;   /* closed by this change */
 };
 
 /* All that is passed is borrowed. NULL when out of memory. */

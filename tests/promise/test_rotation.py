@@ -127,7 +127,9 @@ def the_whole_course(daemon, tap):
     tap.equal([go_on(steps) for _, steps, secret in logins if secret == NEW], ["full"] * 3, "those with the new do")
     tap.equal(both(daemon), (0x0201, 0), "the old secret is refused")
     tap.equal(new[0].ready()[-1:] and new[0].read10(64, 1)[1], bytes(512), "an old write without its data left no trace")
+    told = len(daemon.events("credentials-changed"))
     tap.equal((finish(daemon)[0], finish(daemon)[1]["SessionsClosed"]), (200, 0), "finishing again is no error")
+    tap.equal(len(daemon.events("credentials-changed")), told, "nor a change")
     tap.equal(code(finish(daemon, "iqn.x:none")), "InitiatorNotFound", "but for who has no record")
     tap.equal((rotations(daemon), '"retiring"' in stored(daemon)), ({}, False), "nothing of it is left")
     for one in new + [second, stranger] + [one for one, _, _ in logins]:
