@@ -435,16 +435,6 @@ static int retarget_look(const struct retarget *retarget, char error[CONFIG_ERRO
 	return 0;
 }
 
-/* Nor must what could not be done before, to another target, undo what is asked for now: it is tried by the next reload. */
-static bool target_is_news(
-	const struct apply *apply, const struct target *target, const struct config_target *wanted)
-{
-	const struct config_target *before = wanted_of(apply->config.before, target->name);
-
-	return apply->config.retry || !before || before->authentication != wanted->authentication ||
-	       luns_differ(before, wanted);
-}
-
 /*
  * What a target that there is gets anew must be possible, as with a new target. What it is told to have already and has
  * not, or gets from another one, is not tried. 0, or -1 with one line in `error`.
@@ -463,6 +453,16 @@ static int retarget_try(const struct retarget *retarget, char error[CONFIG_ERROR
 			return -1;
 	}
 	return 0;
+}
+
+/* Nor must what could not be done before, to another target, undo what is asked for now: it is tried by the next reload. */
+static bool target_is_news(
+	const struct apply *apply, const struct target *target, const struct config_target *wanted)
+{
+	const struct config_target *before = wanted_of(apply->config.before, target->name);
+
+	return apply->config.retry || !before || before->authentication != wanted->authentication ||
+	       luns_differ(before, wanted);
 }
 
 static bool target_differs(
