@@ -56,15 +56,15 @@ static bool host_login_current(void *owner, uint64_t credential)
 }
 
 /* The initiator port's name, SPC-4 annex: the initiator's name, ",i,0x" and the ISID. */
-static struct scsi_nexus *nexus_of(
-	const struct iscsi_identity *identity, struct scsi_device *device, bool lost)
+static struct scsi_nexus *nexus_of(const struct session_entry *entry, bool lost)
 {
 	char port[ISCSI_NAME_MAX + 24];
-	const uint8_t *isid = identity->isid;
+	const uint8_t *isid = entry->identity->isid;
 
-	snprintf(port, sizeof(port), "%s,i,0x%02x%02x%02x%02x%02x%02x", identity->initiator,
+	snprintf(port, sizeof(port), "%s,i,0x%02x%02x%02x%02x%02x%02x", entry->identity->initiator,
 		isid[0], isid[1], isid[2], isid[3], isid[4], isid[5]);
-	return scsi_nexus_new(device, port, lost ? UA_NEXUS_LOSS : UA_POWER_ON);
+	return scsi_nexus_new(
+		entry->target->device, port, entry->group, lost ? UA_NEXUS_LOSS : UA_POWER_ON);
 }
 
 static enum iscsi_admission host_login_admit(
@@ -85,7 +85,7 @@ static enum iscsi_admission host_login_admit(
 	if (identity->tsih)
 		grant->resume = &connection->entry.resume;
 	if (target->device && !identity->discovery) {
-		connection->nexus = nexus_of(identity, target->device, admission.nexus_lost);
+		connection->nexus = nexus_of(&connection->entry, admission.nexus_lost);
 		if (!connection->nexus) {
 			grant->status = (struct iscsi_login_status){ 3, 2 };
 			return ISCSI_REFUSED;

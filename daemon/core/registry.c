@@ -96,8 +96,7 @@ void registry_unit_describe(
 	memcpy(unit->naa, lun->naa, sizeof(unit->naa));
 }
 
-struct scsi_device *registry_device_make(
-	const struct registry *registry, const struct config_target *target, struct store **stores)
+struct scsi_device *registry_device_make(const struct config_target *target, struct store **stores)
 {
 	struct scsi_unit_config *units = calloc(target->lun_count + 1, sizeof(*units));
 
@@ -107,7 +106,6 @@ struct scsi_device *registry_device_make(
 		registry_unit_describe(&units[i], &target->luns[i], stores[i]);
 	const struct scsi_device_config wanted = {
 		.target_name = target->name,
-		.portal_group_tag = registry->group,
 		.units = units,
 		.unit_count = target->lun_count,
 	};
@@ -228,7 +226,7 @@ static struct registered *registered_new(const struct registry *registry, const 
 	if (one->target.config && when != OPEN_LATER)
 		one->stores = registry_stores_open(registry, file, wanted, NULL, &failed, error);
 	if (one->stores)
-		one->target.device = registry_device_make(registry, wanted, one->stores);
+		one->target.device = registry_device_make(wanted, one->stores);
 	if (!one->target.device && !registered_may_wait(one, failed, when, error)) {
 		stores_abandon(one->stores, wanted);
 		one->stores = NULL;
@@ -365,7 +363,6 @@ struct registry *registry_new(const struct config *config, struct state *state,
 	pthread_rwlock_init(&registry->lock, NULL);
 	registry->state = state;
 	registry->mailbox = mailbox;
-	registry->group = config->portal_count ? config->portals[0].group : 1;
 	registry->discovery.name = "";
 	registry->discovery.arn = "";
 	registry->discovery.authentication = AUTHENTICATION_NONE;

@@ -199,7 +199,7 @@ int registry_rebuild(struct registry *registry, struct target *target, const cha
 		return -1;
 	free(one->stores);
 	one->stores = stores;
-	target->device = registry_device_make(registry, config, stores);
+	target->device = registry_device_make(config, stores);
 	return target->device ? 0 : -1;
 }
 

@@ -31,7 +31,6 @@ struct registry {
 	struct target discovery;
 	struct state *state;
 	struct mailbox *mailbox; /* the main thread's */
-	uint16_t group;          /* the portal group that target port names carry */
 };
 
 static inline struct registered *registered_of(struct target *target)
@@ -64,7 +63,6 @@ struct store **registry_stores_open(const struct registry *registry, const char 
 void registry_unit_describe(
 	struct scsi_unit_config *unit, const struct config_lun *lun, struct store *store);
 /* The device over stores that are open. NULL when out of memory. */
-struct scsi_device *registry_device_make(
-	const struct registry *registry, const struct config_target *target, struct store **stores);
+struct scsi_device *registry_device_make(const struct config_target *target, struct store **stores);
 
 #endif

@@ -69,7 +69,6 @@ struct scsi_device *scsi_device_new(const struct scsi_device_config *config)
 	if (!device)
 		return NULL;
 	pthread_mutex_init(&device->lock, NULL);
-	device->portal_group_tag = config->portal_group_tag;
 	snprintf(device->target_name, sizeof(device->target_name), "%s", config->target_name);
 	for (size_t i = 0; i < config->unit_count; i++) {
 		if (device_insert(device, &config->units[i]) < 0) {
@@ -130,8 +129,8 @@ bool scsi_lun_exists(const struct scsi_device *device, uint64_t lun)
 	return number >= 0 && device->units[number];
 }
 
-struct scsi_nexus *scsi_nexus_new(
-	struct scsi_device *device, const char *initiator_port, uint32_t first_attention)
+struct scsi_nexus *scsi_nexus_new(struct scsi_device *device, const char *initiator_port,
+	uint16_t portal_group_tag, uint32_t first_attention)
 {
 	struct scsi_nexus *nexus = calloc(1, sizeof(*nexus));
 
@@ -144,6 +143,7 @@ struct scsi_nexus *scsi_nexus_new(
 	}
 	nexus->device = device;
 	nexus->protocol_level = 1;
+	nexus->portal_group_tag = portal_group_tag;
 	scsi_nexus_attention(nexus, -1, first_attention);
 	pthread_mutex_lock(&device->lock);
 	nexus->next = device->nexuses;

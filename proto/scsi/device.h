@@ -38,7 +38,6 @@ struct scsi_device {
 	struct scsi_unit *_Atomic
 		units[SCSI_LUN_MAX]; /* NULL where there is none; one that is there stays */
 	atomic_size_t unit_count;
-	uint16_t portal_group_tag;
 	char target_name[TARGET_NAME_MAX + 1];
 };
 
@@ -46,6 +45,7 @@ struct scsi_nexus {
 	struct scsi_device *device;
 	struct scsi_nexus *next, *previous;
 	unsigned protocol_level;
+	uint16_t portal_group_tag;
 	/* The row last looked up: most commands are like the one before. Its session's thread alone looks. */
 	const struct scsi_command *last;
 	char *initiator_port;

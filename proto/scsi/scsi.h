@@ -45,8 +45,7 @@ struct scsi_unit_config {
 };
 
 struct scsi_device_config {
-	const char *target_name;   /* borrowed for the call */
-	uint16_t portal_group_tag; /* for the target port name designator */
+	const char *target_name; /* borrowed for the call */
 	const struct scsi_unit_config *units;
 	size_t unit_count;
 };
@@ -77,10 +76,11 @@ struct scsi_nexus;
 
 /*
  * The nexus of a new session, with `first_attention` (UA_POWER_ON or UA_NEXUS_LOSS) queued for each
- * logical unit. `initiator_port` (name + ",i,0x" + ISID) identifies it for reservations; copied.
+ * logical unit. `initiator_port` (name + ",i,0x" + ISID) identifies it for reservations; copied. The portal group by
+ * which it came is the target port that its designators name.
  */
-struct scsi_nexus *scsi_nexus_new(
-	struct scsi_device *device, const char *initiator_port, uint32_t first_attention);
+struct scsi_nexus *scsi_nexus_new(struct scsi_device *device, const char *initiator_port,
+	uint16_t portal_group_tag, uint32_t first_attention);
 /*
  * Sets the negotiated iSCSIProtocolLevel (0..31; a new nexus has 1), which the version descriptor
  * of INQUIRY shows (RFC 7144 section 4.2). Before the first task.

@@ -123,11 +123,12 @@ static void fill_identification(const struct scsi_task *task, struct writer *w)
 	write_designator(w, CODE_BINARY, OF_UNIT, DESIGNATOR_NAA, unit->naa, sizeof(unit->naa));
 	snprintf(text, sizeof(text), "%s%s", IDENTITY_VENDOR, unit->serial);
 	write_designator(w, CODE_ASCII, OF_UNIT, DESIGNATOR_T10, text, strlen(text));
-	put_be16(number + 2, 1);
+	/* Each portal group is a port (RFC 7143 section 4.4), and its tag tells it from the others. */
+	put_be16(number + 2, task->nexus->portal_group_tag);
 	write_designator(w, CODE_BINARY, OF_PORT, DESIGNATOR_RELATIVE_PORT, number, sizeof(number));
-	put_be16(number + 2, device->portal_group_tag);
 	write_designator(w, CODE_BINARY, OF_PORT, DESIGNATOR_PORT_GROUP, number, sizeof(number));
-	snprintf(text, sizeof(text), "%s,t,0x%04x", device->target_name, device->portal_group_tag);
+	snprintf(text, sizeof(text), "%s,t,0x%04x", device->target_name,
+		task->nexus->portal_group_tag);
 	write_name(w, OF_PORT, text);
 	write_name(w, OF_TARGET, device->target_name);
 }

@@ -318,10 +318,9 @@ static void set_up(struct guard *guard, struct store *store)
 	const struct scsi_unit_config unit = {
 		.store = store, .block_size = 512, .physical_block_size = 4096, .serial = "guard"
 	};
-	const struct scsi_device_config config = { .target_name = "iqn.2026-11.example:unit",
-		.portal_group_tag = 1,
-		.units = &unit,
-		.unit_count = 1 };
+	const struct scsi_device_config config = {
+		.target_name = "iqn.2026-11.example:unit", .units = &unit, .unit_count = 1
+	};
 
 	guard->cmd_sn = 1;
 	guard->worker = (struct iscsi_worker){
@@ -335,7 +334,7 @@ static void set_up(struct guard *guard, struct store *store)
 	guard->credentials = credential_set_new(1);
 	guard->device = scsi_device_new(&config);
 	guard->nexus = scsi_nexus_new(
-		guard->device, "iqn.2026-11.example:guard,i,0x0", UA_POWER_ON);
+		guard->device, "iqn.2026-11.example:guard,i,0x0", 1, UA_POWER_ON);
 	guard->stream = malloc(STREAM);
 	guard->data = malloc(262144);
 	guard->conn = iscsi_conn_new(&guard->worker, guard, 1);

@@ -54,6 +54,16 @@ def discover(portal):
         return addresses(session.send_targets())
 
 
+def port_of(session):
+    """The target port that a session's designators name: (relative identifier, the end of its name). [SCSI-06]"""
+    page = session.scsi(bytes.fromhex("12018300ff00"), read=255)[1]
+    found, place = {}, 4
+    while place < 4 + int.from_bytes(page[2:4], "big"):
+        found[page[place + 1] & 0x3f] = page[place + 4:place + 4 + page[place + 3]]
+        place += 4 + page[place + 3]
+    return int.from_bytes(found[0x14], "big"), found[0x18].rstrip(b"\0")[-9:].decode()
+
+
 def at(portal, group=1):
     return ("[%s]:%d,%d" if ":" in portal[0] else "%s:%d,%d") % (*portal, group)
 
@@ -112,6 +122,8 @@ def add(daemon, tap, ask, first, second):
     with log_in(second) as session:
         tap.equal(session.read10(0, 1)[0], 0, "an initiator logs in by it at once")
         tap.equal(ask.portals()[second][3], 1, "its session is counted there")
+        with log_in(first) as other:
+            tap.equal((port_of(session), port_of(other)), ((7, ",t,0x0007"), (1, ",t,0x0001")), "each portal group is a port of its own")
     tap.equal((discover(first), discover(second)), ([at(first), at(second, 7)], [at(second, 7), at(first)]),
               "discovery tells both, first the one that was used")
     ask.done("the same again is no error", "AddPortal", second, Group=7)
@@ -275,6 +287,8 @@ def reloads(tap):
         initiator.wait_until(lambda: len(ask.portals()) == 3, 10)
         tap.equal((ask.portals()[two], discover(one)), ((5, True, "file", 1), [at(one), at(two, 5), at(three)]),
                   "and gives another group to one")
+        with log_in(two) as other:
+            tap.equal((port_of(other), port_of(session)), ((5, ",t,0x0005"), (2, ",t,0x0002")), "which is the port of who comes by it now")
         daemon.configure(configuration((*one, 1)))
         reply = ask.done("a reload takes portals out", "ReloadConfiguration")
         tap.equal((reply["PortalsAdded"], reply["PortalsRemoved"], listens(two), listens(three)), (0, 2, False, False), "they listen no more")

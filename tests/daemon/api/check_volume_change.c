@@ -361,7 +361,7 @@ int main(void)
 {
 	Suite *suite = suite_create("volume_change");
 	TCase *tcase = tcase_create("operations");
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 300);
 	tcase_add_checked_fixture(tcase, open_world, close_world);
 	tcase_add_test(tcase, a_target_with_the_disk_as_it_is_is_wanted);
 	tcase_add_loop_test(tcase, the_reply_names_volume_and_target, 0, 2);

@@ -65,13 +65,12 @@ static void setup(void)
 	};
 	disk.device = scsi_device_new(&(struct scsi_device_config){
 		.target_name = "iqn.2000-01.test:disk",
-		.portal_group_tag = 1,
 		.units = &unit,
 		.unit_count = 1,
 	});
 	ck_assert_ptr_nonnull(disk.device);
 	disk.nexus = scsi_nexus_new(
-		disk.device, "iqn.2000-01.test:i,i,0x400000000000", UA_POWER_ON);
+		disk.device, "iqn.2000-01.test:i,i,0x400000000000", 1, UA_POWER_ON);
 	ck_assert_ptr_nonnull(disk.nexus);
 	disk.worker = (struct iscsi_worker){
 		.host = &host,

@@ -32,14 +32,14 @@ struct bench *bench_new(const struct bench_options *options)
 	};
 	struct scsi_device_config config = {
 		.target_name = BENCH_NAME,
-		.portal_group_tag = BENCH_TAG,
 		.units = &unit,
 		.unit_count = 1,
 	};
 
 	bench->device = scsi_device_new(&config);
 	ck_assert_ptr_nonnull(bench->device);
-	bench->nexus = scsi_nexus_new(bench->device, "iqn.2026-11.example:host,i,0x1", UA_POWER_ON);
+	bench->nexus = scsi_nexus_new(
+		bench->device, "iqn.2026-11.example:host,i,0x1", BENCH_TAG, UA_POWER_ON);
 	ck_assert_ptr_nonnull(bench->nexus);
 	bench->lun = LUN(options->lun);
 	if (!options->keep_attention)

@@ -186,7 +186,7 @@ static void crowd_begin(struct crowd *crowd)
 	crowd->device = scsi_device_new(&config);
 	ck_assert_ptr_nonnull(crowd->device);
 	for (int i = 0; i < 3; i++) {
-		crowd->nexuses[i] = scsi_nexus_new(crowd->device, "port", UA_POWER_ON);
+		crowd->nexuses[i] = scsi_nexus_new(crowd->device, "port", BENCH_TAG, UA_POWER_ON);
 		nexus_clear_attention(crowd->nexuses[i], UA_POWER_ON);
 	}
 }
@@ -304,7 +304,7 @@ static void *come_and_go(void *context)
 	struct crowd *crowd = context;
 
 	for (int i = 0; i < ROUNDS / 10; i++)
-		scsi_nexus_free(scsi_nexus_new(crowd->device, "passing", UA_POWER_ON));
+		scsi_nexus_free(scsi_nexus_new(crowd->device, "passing", BENCH_TAG, UA_POWER_ON));
 	return NULL;
 }
 

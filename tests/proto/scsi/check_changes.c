@@ -36,7 +36,7 @@ static struct crowd crowd_new(void)
 	for (unsigned i = 1; i < NEXUSES; i++) {
 		char port[64];
 		snprintf(port, sizeof(port), "iqn.2026-01.org.example:%u,i,0x80000000000%u", i, i);
-		crowd.all[i] = scsi_nexus_new(crowd.bench->device, port, UA_POWER_ON);
+		crowd.all[i] = scsi_nexus_new(crowd.bench->device, port, BENCH_TAG, UA_POWER_ON);
 		ck_assert_uint_eq(ask(&crowd, i, 0), UA_POWER_ON);
 		ck_assert_uint_eq(ask(&crowd, i, 0), 0);
 	}

@@ -268,7 +268,7 @@ int main(void)
 	Suite *suite = suite_create("proto/scsi/commands");
 	TCase *tcase = tcase_create("commands");
 
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 300);
 	tcase_add_test(tcase, test_table);
 	tcase_add_test(tcase, test_allocation_fields);
 	tcase_add_test(tcase, test_find);

@@ -223,7 +223,7 @@ int main(void)
 	Suite *suite = suite_create("proto/scsi/modes");
 	TCase *tcase = tcase_create("modes");
 
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 300);
 	tcase_add_rows(tcase, test_pages_6, page_rows);
 	tcase_add_rows(tcase, test_pages_10, page_rows);
 	tcase_add_rows(tcase, test_changeable, page_rows);

@@ -152,7 +152,7 @@ int main(void)
 	Suite *suite = suite_create("proto/scsi/mutator");
 	TCase *tcase = tcase_create("mutator");
 
-	tcase_set_timeout(tcase, 120);
+	tcase_set_timeout(tcase, 300);
 	tcase_add_rows(tcase, test_mutations, kinds);
 	suite_add_tcase(suite, tcase);
 	return suite_main(suite);

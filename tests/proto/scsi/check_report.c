@@ -36,7 +36,7 @@ static void many_begin(struct many *many, unsigned count, unsigned step)
 	many->bench.store = many->store;
 	many->bench.device = scsi_device_new(&config);
 	ck_assert_ptr_nonnull(many->bench.device);
-	many->bench.nexus = scsi_nexus_new(many->bench.device, "port", UA_POWER_ON);
+	many->bench.nexus = scsi_nexus_new(many->bench.device, "port", BENCH_TAG, UA_POWER_ON);
 }
 
 static void many_end(struct many *many)

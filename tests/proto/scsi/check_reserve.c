@@ -19,7 +19,7 @@ static void setup(void)
 {
 	bench = bench_default();
 	first = bench->nexus;
-	second = scsi_nexus_new(bench->device, "second", UA_POWER_ON);
+	second = scsi_nexus_new(bench->device, "second", BENCH_TAG, UA_POWER_ON);
 	ck_assert_ptr_nonnull(second);
 	bench->nexus = second;
 	bench_send(bench, TEST_UNIT_READY);
@@ -160,7 +160,7 @@ START_TEST(test_nexus_loss)
 {
 	send_as(first, RESERVE_6);
 	scsi_nexus_free(first);
-	first = scsi_nexus_new(bench->device, "first again", UA_NEXUS_LOSS);
+	first = scsi_nexus_new(bench->device, "first again", BENCH_TAG, UA_NEXUS_LOSS);
 	check_free();
 }
 END_TEST
@@ -228,7 +228,7 @@ START_TEST(test_race)
 	unsigned won = 0;
 
 	for (int i = 0; i < RACERS; i++) {
-		races[i].nexus = scsi_nexus_new(bench->device, "racer", UA_POWER_ON);
+		races[i].nexus = scsi_nexus_new(bench->device, "racer", BENCH_TAG, UA_POWER_ON);
 		send_as(races[i].nexus, TEST_UNIT_READY);
 		ck_assert_int_eq(pthread_create(&races[i].thread, NULL, race_run, &races[i]), 0);
 	}
