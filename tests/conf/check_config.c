@@ -691,7 +691,7 @@ int main(void)
 	tcase_add_rows(bad, bad_luns_are_told, lun_values);
 	tcase_add_test(bad, unreadable_files_are_told);
 	tcase_add_test(bad, damaged_files_do_no_harm);
-	tcase_set_timeout(bad, 60);
+	tcase_set_timeout(bad, 300);
 	suite_add_tcase(suite, good);
 	suite_add_tcase(suite, bad);
 	return suite_main(suite);

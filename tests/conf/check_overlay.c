@@ -326,10 +326,10 @@ static char *summary(const struct config_target *targets, size_t count)
 	return text;
 }
 
-#define PLAIN_A "a[0 /a0 1024K w, 1 /a1 0K r] "
-#define PLAIN_B "b[0 /b 0K w] "
-#define GONE    "a LUN made live has a number that the file names\n"
-#define SHARED  "a LUN made live has the path, serial or naa of one that the file names\n"
+#define PLAIN_A  "a[0 /a0 1024K w, 1 /a1 0K r] "
+#define PLAIN_B  "b[0 /b 0K w] "
+#define LUN_GONE "a LUN made live has a number that the file names\n"
+#define SHARED   "a LUN made live has the path, serial or naa of one that the file names\n"
 
 static const struct {
 	const char *overlay, *merged, *dropped;
@@ -354,7 +354,7 @@ static const struct {
 	/* The file wins for what it names. */
 	{ TARGET(B, "{ path = \"/x\"; }"), PLAIN_A PLAIN_B,
 		"target " B ": a target made live is in the file now\n" },
-	{ ADDITION(A, "{ lun = 1; path = \"/x\"; }"), PLAIN_A PLAIN_B, "target " A ": " GONE },
+	{ ADDITION(A, "{ lun = 1; path = \"/x\"; }"), PLAIN_A PLAIN_B, "target " A ": " LUN_GONE },
 	{ ADDITION(A, "{ lun = 2; path = \"/b\"; }"), PLAIN_A PLAIN_B, "target " A ": " SHARED },
 	{ ADDITION(A, "{ lun = 2; path = \"/x\"; serial = \"of-b\"; }"), PLAIN_A PLAIN_B,
 		"target " A ": " SHARED },

@@ -581,8 +581,8 @@ int main(void)
 	tcase_add_checked_fixture(use, enter, leave);
 	tcase_add_checked_fixture(damage, enter, leave);
 	tcase_add_checked_fixture(guard, enter, leave);
-	tcase_set_timeout(use, 30);
-	tcase_set_timeout(damage, 30);
+	tcase_set_timeout(use, 300);
+	tcase_set_timeout(damage, 300);
 	tcase_add_test(use, the_first_start_is_told);
 	tcase_add_test(use, what_no_daemon_stored_is_still_a_first_start);
 	tcase_add_test(use, what_is_stored_is_found);

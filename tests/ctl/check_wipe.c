@@ -31,13 +31,15 @@ static const char masked[LENGTH] = { 'q' ^ MASK, '7' ^ MASK, 'W' ^ MASK, '-' ^ M
 /* Counts the secret in `size` bytes. */
 static unsigned count_in(const unsigned char *bytes, size_t size)
 {
+	const unsigned char *at = bytes, *last = bytes + size - LENGTH;
 	unsigned count = 0;
 
-	for (size_t i = 0; i + LENGTH <= size; i++) {
-		size_t same = 0;
-		while (same < LENGTH && (bytes[i + same] ^ MASK) == masked[same])
+	while (at <= last && (at = memchr(at, masked[0] ^ MASK, (size_t)(last - at) + 1))) {
+		size_t same = 1;
+		while (same < LENGTH && (at[same] ^ MASK) == masked[same])
 			same++;
 		count += same == LENGTH;
+		at++;
 	}
 	return count;
 }
@@ -212,7 +214,7 @@ int main(int count, char **arguments)
 	Suite *suite = suite_create("wipe");
 	TCase *tcase = tcase_create("K8");
 
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 300);
 	tcase_add_test(tcase, search_finds);
 	tcase_add_test(tcase, file);
 	tcase_add_test(tcase, request_and_reply);

@@ -236,7 +236,7 @@ int main(void)
 	rig_prepare();
 	Suite *suite = suite_create("buffers");
 	TCase *tcase = tcase_create("buffers");
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 300);
 	tcase_add_test(tcase, threads_know_no_registration);
 	if (has_tables()) {
 		static const int direct[] = { RIG_DIRECT, RIG_LOOP_DIRECT };

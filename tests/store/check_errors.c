@@ -354,7 +354,7 @@ int main(void)
 	rig_prepare();
 	Suite *suite = suite_create("errors");
 	TCase *tcase = tcase_create("both queues");
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 300);
 	tcase_add_checked_fixture(tcase, rig_enter, NULL);
 	if (rig_has_tiny()) {
 		tcase_add_loop_test(tcase, a_full_medium_is_no_space, 0, 2 * RIG_QUEUES);

@@ -239,7 +239,7 @@ int main(void)
 	TCase *tcase = tcase_create("extents");
 	TCase *media = tcase_create("media");
 
-	tcase_set_timeout(media, 120);
+	tcase_set_timeout(media, 300);
 	rig_add_rows(media, written_is_mapped_and_discarded_is_not);
 	rig_add_rows(media, a_block_alone_is_mapped);
 	rig_add_rows(media, many_at_once);

@@ -210,7 +210,7 @@ int main(void)
 	rig_prepare();
 	Suite *suite = suite_create("fault");
 	TCase *tcase = tcase_create("both queues");
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 300);
 	tcase_add_loop_test(tcase, without_orders_it_is_a_file, 0, RIG_QUEUES);
 	tcase_add_loop_test(tcase, ordered_errors_come_and_go, 0, RIG_QUEUES);
 	tcase_add_loop_test(tcase, a_failed_write_leaves_the_medium_alone, 0, RIG_QUEUES);

@@ -167,7 +167,7 @@ int main(void)
 	Suite *suite = suite_create("grow");
 	TCase *tcase = tcase_create("grow");
 
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 300);
 	tcase_add_checked_fixture(tcase, rig_enter, NULL);
 	tcase_add_rows(tcase, files_grow, rows);
 	tcase_add_test(tcase, data_stays);

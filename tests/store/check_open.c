@@ -448,7 +448,7 @@ int main(void)
 	rig_prepare();
 	Suite *suite = suite_create("open");
 	TCase *tcase = tcase_create("files");
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 300);
 	tcase_add_checked_fixture(tcase, rig_enter, NULL);
 	tcase_add_test(tcase, sizes_create_grow_and_round);
 	tcase_add_test(tcase, what_cannot_be_opened_is_explained);

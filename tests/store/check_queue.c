@@ -444,7 +444,7 @@ int main(void)
 	rig_prepare();
 	Suite *suite = suite_create("queue");
 	TCase *tcase = tcase_create("both queues");
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 300);
 	tcase_add_loop_test(tcase, a_hanging_store_does_not_stop_another, 0, RIG_QUEUES);
 	tcase_add_loop_test(tcase, more_requests_than_the_ring_holds_wait_inside, 0, RIG_QUEUES);
 	tcase_add_loop_test(

@@ -502,7 +502,7 @@ int main(void)
 	rig_prepare();
 	Suite *suite = suite_create("store");
 	TCase *tcase = tcase_create("every medium, both queues");
-	tcase_set_timeout(tcase, 120);
+	tcase_set_timeout(tcase, 300);
 	rig_add_rows(tcase, what_is_written_is_read);
 	rig_add_rows(tcase, what_is_lent_is_written);
 	rig_add_rows(tcase, a_new_store_reads_zeros);

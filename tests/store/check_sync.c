@@ -434,7 +434,7 @@ int main(void)
 	tcase_add_loop_test(counted, no_request_ends_before_its_sync, 0, 20);
 	suite_add_tcase(suite, counted);
 	TCase *real = tcase_create("every medium, both queues");
-	tcase_set_timeout(real, 60);
+	tcase_set_timeout(real, 300);
 	rig_add_rows(real, workers_serve_each_other);
 	suite_add_tcase(suite, real);
 	return rig_main(suite);

@@ -271,7 +271,7 @@ int main(void)
 	tcase_add_test(files, a_small_piece_is_lent_at_second_sight);
 	tcase_add_test(files, what_is_not_in_memory_is_not_lent);
 	tcase_add_test(files, what_has_grown_is_lent);
-	tcase_set_timeout(files, 60);
+	tcase_set_timeout(files, 300);
 	tcase_add_test(files, what_was_cut_off_is_not_lent);
 	tcase_add_test(files, regions_take_turns);
 	tcase_add_test(files, a_file_made_shorter_fails_softly);

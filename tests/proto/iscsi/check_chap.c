@@ -429,7 +429,7 @@ int main(void)
 	TCase *tcase = tcase_create("all");
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 300);
 	tcase_add_rows(tcase, the_target_decides_on_the_method, method_rows);
 	tcase_add_loop_test(tcase, one_way_with_each_algorithm, 0, 4);
 	tcase_add_loop_test(tcase, mutual_with_each_algorithm, 0, 4);

@@ -451,7 +451,7 @@ int main(void)
 	TCase *tcase = tcase_create("all");
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 300);
 	tcase_add_rows(tcase, the_name_must_be_the_initiators_own, who_rows);
 	tcase_add_loop_test(tcase, a_wrong_secret_does_not_do, 0, 5);
 	tcase_add_test(tcase, the_response_is_to_this_challenge_only);

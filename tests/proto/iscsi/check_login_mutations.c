@@ -309,7 +309,7 @@ int main(void)
 	TCase *tcase = tcase_create("all");
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_set_timeout(tcase, 120);
+	tcase_set_timeout(tcase, 300);
 	tcase_add_loop_test(tcase, damaged_logins, 0, 4);
 	tcase_add_loop_test(tcase, damaged_texts, 0, 2);
 	tcase_add_loop_test(tcase, noise, 0, 2);

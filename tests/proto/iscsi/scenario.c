@@ -30,7 +30,7 @@ int scenarios_run(const char *name, const struct scenario *scenarios, size_t cou
 	table = scenarios;
 	for (size_t i = 0; i < count; i++) {
 		TCase *tcase = tcase_create(scenarios[i].name);
-		tcase_set_timeout(tcase, 60);
+		tcase_set_timeout(tcase, 300);
 		tcase_add_loop_test(
 			tcase, each_chunking, (int)(i * CHUNKINGS), (int)((i + 1) * CHUNKINGS));
 		suite_add_tcase(suite, tcase);
