@@ -499,9 +499,11 @@ static void execute(struct iscsi_task *task, uint64_t now)
 static bool take_view(struct iscsi_task *task)
 {
 	struct iscsi_conn *conn = task->conn;
+	const uint32_t pieces = conn->parameters.initiator_max_recv |
+				conn->parameters.max_burst_length;
 
 	if (task->scsi.direction != SCSI_DATA_IN || conn->parameters.data_digest ||
-		conn->ordered > 0 || !scsi_task_view(&task->scsi))
+		conn->ordered > 0 || !scsi_task_view(&task->scsi, pieces))
 		return false;
 	conn->views++;
 	task->charged += task->scsi.length;

@@ -88,10 +88,11 @@ bool read_parse(struct scsi_task *task)
 	return true;
 }
 
-bool scsi_task_view(struct scsi_task *task)
+bool scsi_task_view(struct scsi_task *task, uint32_t pieces)
 {
 	/* Neither what is to come from the medium itself, nor any other data-in command. */
-	if (task->command->step != read_step || store_flags(task) || !task->length)
+	if (task->command->step != read_step || store_flags(task) || !task->length ||
+		pieces & (task->unit->block_size - 1))
 		return false;
 	task->view = store_view(
 		task->unit->store, task->queue, task_offset(task), task_bytes(task));

@@ -176,9 +176,10 @@ enum scsi_answer {
 enum scsi_answer scsi_task_parse(struct scsi_task *task);
 /*
  * Whether a parsed task needs no buffer, since what it reads can be sent from where it lies: `view` then says where. A
- * read is as if it ran when it is sent: a task that must not run before it has to wait until then.
+ * read is as if it ran when it is sent: a task that must not run before it has to wait until then. `pieces`: the lengths
+ * of the pieces in which it will be sent, ORed; no block may be divided between two.
  */
-bool scsi_task_view(struct scsi_task *task);
+bool scsi_task_view(struct scsi_task *task, uint32_t pieces);
 #define SCSI_KEPT_MAX 4096u
 /*
  * Sending a view stopped at byte `at` of it: copies the rest of the block that this is in, so that no block is sent in

@@ -153,9 +153,10 @@ static void answer_data(struct scsi_task *task, uint32_t whole, uint8_t first)
 	}
 }
 
-bool scsi_task_view(struct scsi_task *task)
+bool scsi_task_view(struct scsi_task *task, uint32_t pieces)
 {
-	if (!the_double.views || task->cdb[0] != 0x28 || task->length == 0)
+	if (!the_double.views || task->cdb[0] != 0x28 || task->length == 0 ||
+		pieces & (DOUBLE_BLOCK - 1))
 		return false;
 	task->view = the_double.disk + task->lba * DOUBLE_BLOCK;
 	return true;
