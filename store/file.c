@@ -110,7 +110,9 @@ static enum store_step submit_read(struct file_store *file, struct store_request
 {
 	if (request->flags & STORE_FUA)
 		return sync_file(request);
-	request->progress = read_inline(file, request->offset, request->length, request->buffer);
+	if (!(request->flags & STORE_PATIENT))
+		request->progress = read_inline(
+			file, request->offset, request->length, request->buffer);
 	if (request->progress == request->length)
 		return finish(request, STORE_OK);
 	return go_to(request, STEP_READ);
@@ -119,7 +121,8 @@ static enum store_step submit_read(struct file_store *file, struct store_request
 /* Whether a write is likely to end in the page cache without waiting for a device. */
 static bool may_write_inline(const struct file_store *file, const struct store_request *request)
 {
-	if (file->base.info.direct || request->length > INLINE_WRITE_MAX)
+	if (file->base.info.direct || request->length > INLINE_WRITE_MAX ||
+		request->flags & STORE_PATIENT)
 		return false;
 	/* A part of a page may have to be read first. */
 	return file->in_memory || (request->offset | request->length) % PAGE == 0;

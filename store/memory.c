@@ -147,11 +147,10 @@ static bool memory_read_now(struct store *store, uint64_t offset, uint64_t lengt
 	return true;
 }
 
-static enum store_step memory_submit(struct store_request *request)
+static enum store_step perform(struct store_request *request)
 {
 	uint8_t *at = memory_of(request->store)->bytes + request->offset;
 	enum store_step step = STORE_STEP_FINISHED;
-	request->error = STORE_OK;
 	/* Two initiators may write the same block at the same time; what it holds then is theirs to say. */
 	memory_race_begin();
 	switch (request->op) {
@@ -164,8 +163,7 @@ static enum store_step memory_submit(struct store_request *request)
 	case STORE_FLUSH:
 		break;
 	case STORE_EXTENT:
-		/* Who asks will ask for what follows too, again and again. */
-		step = STORE_STEP_HELD;
+		step = find_extent(request);
 		break;
 	case STORE_DISCARD:
 	case STORE_ZERO:
@@ -178,16 +176,20 @@ static enum store_step memory_submit(struct store_request *request)
 	return step;
 }
 
+static enum store_step memory_submit(struct store_request *request)
+{
+	request->error = STORE_OK;
+	/* Who asks for an extent will ask for what follows too, again and again. */
+	if (request->op != STORE_EXTENT && !(request->flags & STORE_PATIENT))
+		return perform(request);
+	store_queue_post(request, 0);
+	return STORE_STEP_HELD;
+}
+
 static enum store_step memory_advance(struct store_request *request, int result)
 {
 	assert(result == 0);
-	memory_race_begin();
-	enum store_step step = request->op == STORE_EXTENT ? find_extent(request)
-							   : clear_slice(request);
-	memory_race_end();
-	if (step == STORE_STEP_HELD)
-		store_queue_post(request, 0);
-	return step;
+	return perform(request);
 }
 
 const struct store_operations store_memory = {

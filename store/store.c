@@ -175,7 +175,7 @@ void store_assert_range(const struct store_info *info, uint64_t offset, uint64_t
 static void assert_request(const struct store_info *info, const struct store_request *request)
 {
 	assert(request->op <= STORE_EXTENT);
-	assert((request->flags & ~STORE_FUA) == 0);
+	assert((request->flags & ~(STORE_FUA | STORE_PATIENT)) == 0);
 	assert(request->done);
 	assert(!request->lent || request->op == STORE_WRITE);
 	if (request->op == STORE_FLUSH)

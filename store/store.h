@@ -33,6 +33,8 @@ enum store_error {
 
 /* WRITE, DISCARD, ZERO: on stable storage before done. READ: from the medium. */
 #define STORE_FUA 1u
+/* READ, WRITE: one of many in a row, so never inside store_submit(): the thread's others have their turn in between. */
+#define STORE_PATIENT 2u
 
 /*
  * One request. The caller owns it and its buffer from store_submit() until it is done. Offsets and
@@ -41,7 +43,7 @@ enum store_error {
  */
 struct store_request {
 	enum store_op op;
-	unsigned flags; /* STORE_FUA */
+	unsigned flags; /* STORE_FUA, STORE_PATIENT */
 	uint64_t offset;
 	uint64_t length; /* READ and WRITE: at most BUFFER_SIZE_MAX */
 	void *buffer;    /* READ and WRITE; aligned to BUFFER_ALIGNMENT if the store is `direct` */

@@ -103,6 +103,12 @@ static inline uint64_t task_bytes(const struct scsi_task *task)
 	return (uint64_t)task->blocks << task->unit->block_shift;
 }
 
+/* The flag of a piece's request: with many commands that work in pieces a worker would serve nobody else for long. */
+static inline unsigned task_patience(const struct scsi_task *task)
+{
+	return task->progress ? STORE_PATIENT : 0;
+}
+
 /* Blocks that one READ, WRITE or VERIFY may transfer: the MAXIMUM TRANSFER LENGTH. */
 static inline uint32_t unit_transfer_max(const struct scsi_unit *unit)
 {

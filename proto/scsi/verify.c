@@ -92,7 +92,7 @@ static enum task_step check_medium(struct scsi_task *task)
 		return TASK_ENDED;
 	task->step = PHASE_READ;
 	return task_request(task, STORE_READ, task_offset(task) + task->progress, piece_size(task),
-		task->scratch, STORE_FUA);
+		task->scratch, STORE_FUA | task_patience(task));
 }
 
 enum task_step verify_step(struct scsi_task *task)

@@ -58,7 +58,7 @@ static enum task_step write_pattern(struct scsi_task *task)
 	}
 	task->step = PHASE_PATTERN;
 	return task_request(task, STORE_WRITE, task_offset(task) + task->progress, piece_size(task),
-		task->scratch, 0);
+		task->scratch, task_patience(task));
 }
 
 enum task_step write_same_step(struct scsi_task *task)

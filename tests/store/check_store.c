@@ -66,6 +66,32 @@ static void count_done(struct store_request *request)
 	((struct counted *)request)->count++;
 }
 
+/* Whoever does many in a row lets others have their turn, though each could be done at once. */
+START_TEST(what_is_patient_waits)
+{
+	static const unsigned flags[] = { STORE_PATIENT, STORE_PATIENT | STORE_FUA };
+	uint8_t *wrote = rig_buffer(4096, 1), *read = rig_buffer(4096, 2);
+	struct rig rig;
+	rig_open(&rig, _i);
+	for (unsigned i = 0; i < 4; i++) {
+		struct counted one = { .request = { .op = i < 2 ? STORE_WRITE : STORE_READ,
+					       .flags = flags[i % 2],
+					       .offset = 4096,
+					       .length = 4096,
+					       .buffer = i < 2 ? wrote : read,
+					       .done = count_done } };
+		ck_assert_int_eq(store_submit(rig.store, rig.queue, &one.request), STORE_PENDING);
+		store_queue_flush(rig.queue);
+		rig_wait(rig.queue, &one.count, 1);
+		ck_assert_int_eq(one.request.error, STORE_OK);
+	}
+	ck_assert_mem_eq(wrote, read, 4096);
+	free(wrote);
+	free(read);
+	rig_close(&rig);
+}
+END_TEST
+
 /* The lender takes its bytes back as soon as store_submit() returns, whatever is still to be done. */
 START_TEST(what_is_lent_is_written)
 {
@@ -417,7 +443,7 @@ static const struct breach {
 } breaches[] = {
 	{ STORE_WRITE, 0, 512, 512, 0, false, false },
 	{ STORE_EXTENT + 1, 0, 512, 512, 0, false, false },
-	{ STORE_WRITE, 2, 512, 512, 0, false, false },
+	{ STORE_WRITE, 4, 512, 512, 0, false, false },
 	{ STORE_WRITE, 0, 512, 0, 0, false, false },
 	{ STORE_DISCARD, 0, 512, 0, 0, false, false },
 	{ STORE_WRITE, 0, 511, 512, 0, false, false },
@@ -505,6 +531,7 @@ int main(void)
 	tcase_set_timeout(tcase, 300);
 	rig_add_rows(tcase, what_is_written_is_read);
 	rig_add_rows(tcase, what_is_lent_is_written);
+	rig_add_rows(tcase, what_is_patient_waits);
 	rig_add_rows(tcase, a_new_store_reads_zeros);
 	rig_add_rows(tcase, cleared_ranges_read_zeros);
 	rig_add_rows(tcase, the_whole_store_can_be_cleared);
