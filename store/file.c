@@ -206,6 +206,13 @@ static enum store_step submit_write(struct file_store *file, struct store_reques
 	return go_to(request, STEP_WRITE);
 }
 
+static enum store_step allocate(struct store_request *request, enum file_step step)
+{
+	request->step = step;
+	return file_allocate_begin(file_of(request->store), request) ? STORE_STEP_IO
+								     : STORE_STEP_HELD;
+}
+
 static enum store_step file_submit(struct store_request *request)
 {
 	struct file_store *file = file_of(request->store);
@@ -217,13 +224,13 @@ static enum store_step file_submit(struct store_request *request)
 	case STORE_FLUSH:
 		return sync_file(request);
 	case STORE_DISCARD:
-		return go_to(request, file->base.info.can_discard ? STEP_PUNCH : STEP_ZERO);
+		return allocate(request, file->base.info.can_discard ? STEP_PUNCH : STEP_ZERO);
 	case STORE_EXTENT:
 		return go_to(request, STEP_SEEK_DATA);
 	case STORE_ZERO:
 		break;
 	}
-	return go_to(request, STEP_ZERO);
+	return allocate(request, STEP_ZERO);
 }
 
 static void describe_transfer(const struct store_request *request, struct store_io *io)
@@ -342,13 +349,20 @@ static bool is_unsupported(int result)
 
 static enum store_step after_punch(struct store_request *request, int result)
 {
+	if (result == FILE_TURN)
+		return STORE_STEP_IO;
+	/* Still its turn. */
 	if (is_unsupported(result))
 		return go_to(request, STEP_ZERO);
+	file_allocate_ended(file_of(request->store));
 	return result < 0 ? fail(request, -result) : changed(request);
 }
 
 static enum store_step after_zero(struct store_request *request, int result)
 {
+	if (result == FILE_TURN)
+		return STORE_STEP_IO;
+	file_allocate_ended(file_of(request->store));
 	if (is_unsupported(result))
 		return go_to(request, STEP_WRITE_ZEROS);
 	return result < 0 ? fail(request, -result) : changed(request);

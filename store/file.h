@@ -19,6 +19,13 @@ struct file_sync {
 	struct request_list waiting; /* came since: for the next one */
 };
 
+/* Who changes what space the file has: a bounded number at once. Any worker's requests. */
+struct file_allocations {
+	pthread_mutex_t lock;
+	unsigned under_way;
+	struct request_list waiting;
+};
+
 #define FILE_FOLIO_SIZE (16u << 10) /* bytes, of what is new in the page cache */
 
 struct file_map; /* file_view.c */
@@ -36,10 +43,12 @@ struct file_store {
 	_Atomic uint64_t
 		watched_until; /* likewise: one was slow, so whether they wait is watched */
 	struct file_sync sync;
+	struct file_allocations allocations;
 };
 
 #define FILE_ZEROS_SIZE (1u << 20)
 #define FILE_SYNC_LEAD  1 /* a "result" that no sync has: make the next one */
+#define FILE_TURN       1 /* likewise that no fallocate(2) has: its turn has come */
 
 static inline struct file_store *file_of(const struct store *store)
 {
@@ -69,6 +78,16 @@ void file_sync_destroy(struct file_store *file);
 bool file_sync_lead(struct file_store *file, struct store_request *request);
 /* The sync under way has ended with `result` (0 or -errno). Any thread. */
 void file_sync_ended(struct file_store *file, int result);
+
+/* Part of opening and closing. */
+void file_allocate_init(struct file_store *file);
+void file_allocate_destroy(struct file_store *file);
+/*
+ * True: it is the request's turn, the caller calls file_allocate_ended() behind it. False: it is held, and comes back with
+ * FILE_TURN when it is. Any thread.
+ */
+bool file_allocate_begin(struct file_store *file, struct store_request *request);
+void file_allocate_ended(struct file_store *file);
 
 /* As store_operations.view. */
 const void *file_view(struct store *store, uint64_t offset, uint64_t length);

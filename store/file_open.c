@@ -316,6 +316,7 @@ static bool prepare_store(struct file_store *file, const struct opening *opening
 	uint32_t unit = discard_unit(opening);
 	file->fd = opening->fd;
 	file_sync_init(file);
+	file_allocate_init(file);
 	file->in_memory = !device && is_in_memory(opening->fd);
 	file->nowait = !config->direct && knows_nowait(opening->fd);
 	file->base.identity = file_identity(&opening->stat);
@@ -354,6 +355,7 @@ void file_close(struct store *store)
 {
 	struct file_store *file = file_of(store);
 	file_sync_destroy(file);
+	file_allocate_destroy(file);
 	file_view_close(file);
 	munmap(file->zeros, FILE_ZEROS_SIZE);
 	close(file->fd);

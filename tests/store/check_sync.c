@@ -2,6 +2,7 @@
 /*
  * store/file_sync.c: one sync serves many, and none that begins before what it is to make stable was written. Over a
  * queue of the test's own, which counts system calls and ends them when the test says, and over the real ones.
+ * store/file_allocate.c: discards take turns.
  */
 #include "tests/store/rig.h"
 #include "store/file.h"
@@ -15,7 +16,7 @@
 #define PAGE  4096u
 #define CALLS 256u
 
-/* Calls are letters: r, w (W with RWF_DSYNC), s. */
+/* Calls are letters: r, w (W with RWF_DSYNC), s, a. */
 struct counting_queue {
 	struct store_queue base; /* first */
 	struct store_request *begun[CALLS];
@@ -39,6 +40,8 @@ static char letter_of(const struct store_request *request)
 	store_file.describe(request, &io);
 	if (io.kind == STORE_IO_SYNC)
 		return 's';
+	if (io.kind == STORE_IO_ALLOCATE)
+		return 'a';
 	return io.kind == STORE_IO_READ ? 'r' : io.flags & RWF_DSYNC ? 'W' : 'w';
 }
 
@@ -196,7 +199,7 @@ START_TEST(reads_with_fua_read_after_the_sync)
 	struct one *read = submit(1, STORE_READ, STORE_FUA, PAGE);
 	struct one *cleared = submit(2, STORE_ZERO, STORE_FUA, PAGE);
 	end_call(0);
-	ck_assert_str_eq(bench.queue.letters, "sws"); /* the zeros' call is neither r nor s */
+	ck_assert_str_eq(bench.queue.letters, "sas");
 	end_call(0); /* zeroed, and waits for the sync after this one */
 	end_call(0);
 	ck_assert(!read->is_done && !cleared->is_done);
@@ -416,6 +419,37 @@ START_TEST(workers_serve_each_other)
 }
 END_TEST
 
+/* A disk that hangs holds few of the threads that others need; whatever comes of one, the next has its turn. */
+START_TEST(discards_take_turns)
+{
+	static const int results[] = { 0, -EIO, -EINTR, -EOPNOTSUPP };
+	for (unsigned i = 0; i < 32; i++)
+		submit(i, i % 2 ? STORE_DISCARD : STORE_ZERO, 0, PAGE);
+	ck_assert_uint_eq(bench.queue.under_way, 8);
+	ck_assert_str_eq(bench.queue.letters, "aaaaaaaa");
+	/* Nobody else waits for them. */
+	submit(32, STORE_FLUSH, 0, 0);
+	ck_assert_uint_eq(bench.queue.under_way, 9);
+	for (unsigned i = 0; i < 8; i++)
+		end_call(results[i % 4]);
+	end_call(0);
+	ck_assert(bench.all[32].is_done);
+	while (bench.queue.under_way > 0) {
+		ck_assert_uint_le(bench.queue.under_way, 8 + 4); /* zeros that are written now */
+		bool writes = letter_of(bench.queue.begun[0]) == 'w';
+		end_call(writes ? (int)PAGE : 0);
+	}
+	ck_assert_uint_eq(count_done(0, 33), 33);
+	/* As at the beginning. */
+	for (unsigned i = 0; i < 9; i++)
+		submit(i, STORE_DISCARD, STORE_FUA, PAGE);
+	ck_assert_uint_eq(bench.queue.under_way, 8);
+	while (bench.queue.under_way > 0)
+		end_call(0);
+	ck_assert_uint_eq(count_done(0, 9), 9);
+}
+END_TEST
+
 int main(void)
 {
 	rig_prepare();
@@ -431,6 +465,7 @@ int main(void)
 	tcase_add_test(counted, direct_writes_do_not_wait);
 	tcase_add_test(counted, a_failed_write_lets_the_next_go_on);
 	tcase_add_test(counted, a_sync_without_a_queue_takes_its_turn);
+	tcase_add_test(counted, discards_take_turns);
 	tcase_add_loop_test(counted, no_request_ends_before_its_sync, 0, 20);
 	suite_add_tcase(suite, counted);
 	TCase *real = tcase_create("every medium, both queues");
