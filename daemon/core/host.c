@@ -16,6 +16,8 @@
 
 #define ADMISSION_MS     3000u /* K6 */
 #define STRANGERS_LOGGED 200   /* events of strangers that a worker logs in LOG_LIMIT_WINDOW_MS */
+#define FUNCTIONS_LOGGED                                                                           \
+	200 /* likewise task management functions: one PDU each, of whoever is logged in */
 
 static int host_random(void *buffer, size_t length)
 {
@@ -368,6 +370,17 @@ static void log_refused(struct connection *connection, const struct iscsi_event 
 			LOG_TEXT("why", event->text), LOG_NONZERO("suppressed", suppressed));
 }
 
+static void log_function(struct connection *connection, const struct iscsi_event *event)
+{
+	uint64_t suppressed;
+
+	if (log_limit_pass(
+		    &connection->worker->functions, FUNCTIONS_LOGGED, clock_now(), &suppressed))
+		log_info(LOG_WHAT("task-management"), WHOSE(connection),
+			LOG_NUMBER("function", event->number), LOG_TEXT("why", event->text),
+			LOG_NONZERO("suppressed", suppressed));
+}
+
 static void host_logged_in(struct connection *connection)
 {
 	/* Unnamed discovery proves nothing: it stays a stranger. */
@@ -403,8 +416,7 @@ static void host_event(void *owner, const struct iscsi_event *event)
 		log_trouble(connection, "timeout", event->text);
 		break;
 	case ISCSI_EVENT_TASK_MANAGEMENT:
-		log_info(LOG_WHAT("task-management"), WHOSE(connection),
-			LOG_NUMBER("function", event->number), LOG_TEXT("why", event->text));
+		log_function(connection, event);
 		break;
 	}
 }

@@ -62,8 +62,8 @@ struct worker {
 	struct connection_list dirty;       /* with output, a deadline or a phase to look at */
 	struct connection_list to_close;    /* asked to close, not yet begun */
 	struct closing_list closings;
-	struct log_limit strangers,
-		crowds; /* lines about who has not logged in, or cannot come in */
+	/* Lines about who has not logged in, about who cannot come in, about task management. */
+	struct log_limit strangers, crowds, functions;
 };
 
 struct workers {

@@ -65,6 +65,13 @@ def sessions(daemon, tap):
     while one.receive().opcode != initiator.TMF_RESPONSE:
         pass
     once(tap, daemon, "task-management", "task-management", function="5", session=str(one.tsih), **who)
+    header = struct.pack(">BBHIQIIII", 0x40 | initiator.TMF, 0x80 | 9, 0, 0, 0, one.next_itt(), 0xffffffff, one.cmd_sn,
+                         one.exp_stat_sn)
+    one.socket.sendall(header.ljust(48, b"\0") * 1000)
+    answers = [one.receive().opcode for _ in range(1000)]
+    tap.equal(answers, [initiator.TMF_RESPONSE] * 1000, "a flood of functions is answered")
+    told = [e for e in map(portcullis.event, daemon.log().splitlines()) if e and e["what"] == "task-management"]
+    tap.ok(10 < len(told) <= 200, "but not all of it is logged", len(told))
     one.logout()
     one.rest()
     told = once(tap, daemon, "session-end", "session-end, by a logout", why="logout", session=str(one.tsih), **who)
