@@ -13,13 +13,13 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PAGE               4096u
 #define INLINE_WRITE_MAX   (1u << 20)  /* bytes: copying more holds a worker up */
 #define INLINE_WRITE_SLOW  4000000u    /* ns: a write that took longer may have met a device */
 #define INLINE_WRITE_WATCH 1000000000u /* ns after one: whether the next ones wait is looked at */
+#define SYNC_HANGS         1000000000u /* ns that one takes: no inline writes until it has ended */
 #define INLINE_WRITE_PAUSE 16u /* times the slow write's time: at most 1/17 of a worker is lost */
 
 enum file_step {
@@ -66,13 +66,6 @@ static enum store_step fail(struct store_request *request, int number)
 		if (writing[i].number == number)
 			return finish(request, writing[i].error);
 	return finish(request, STORE_WRITE_FAILED);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 /* What all requests have written by now is to be stable before this one goes on. */
@@ -170,17 +163,25 @@ static void write_pieces(const struct file_store *file, struct store_request *re
 		file_was_cached(file, request->offset, request->length);
 }
 
+/* A write would wait behind a sync that hangs sooner or later, and its whole worker with it. */
+static bool disk_hangs(const struct file_store *file, uint64_t now)
+{
+	uint64_t began = atomic_load_explicit(&file->sync.began, memory_order_relaxed);
+	return began && now > began + SYNC_HANGS;
+}
+
 static void write_inline(struct file_store *file, struct store_request *request)
 {
-	uint64_t start = file->in_memory ? 0 : now_ns();
-	if (start < atomic_load_explicit(&file->queued_until, memory_order_relaxed))
+	uint64_t start = file->in_memory ? 0 : store_clock_ns();
+	if (start < atomic_load_explicit(&file->queued_until, memory_order_relaxed) ||
+		(!file->in_memory && disk_hangs(file, start)))
 		return;
 	bool watched = start < atomic_load_explicit(&file->watched_until, memory_order_relaxed);
 	long before = watched ? waits() : 0;
 	write_pieces(file, request);
 	if (file->in_memory)
 		return;
-	uint64_t end = now_ns();
+	uint64_t end = store_clock_ns();
 	if (end - start > INLINE_WRITE_SLOW)
 		file_write_was_slow(file, end - start, end, watched && waits() != before);
 }

@@ -11,6 +11,7 @@
 #include "store/store.h"
 
 #include <stdatomic.h>
+#include <time.h>
 
 /* The common part; a kind's own struct begins with it. */
 struct store {
@@ -19,6 +20,13 @@ struct store {
 	uint64_t identity;                  /* filled in by open(); 0 = none */
 	_Alignas(64) atomic_uint under_way; /* on a cache line of its own: workers share the rest */
 };
+
+static inline uint64_t store_clock_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
 
 enum store_io_kind {
 	STORE_IO_READ,

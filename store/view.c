@@ -8,19 +8,11 @@
 #include "store/queue.h"
 
 #include <sys/resource.h>
-#include <time.h>
 
 #define SLOW  2000000u /* ns: a system call that took longer may have met a device */
 #define PAUSE 50u      /* times the slow one's time: at most 1/51 of a worker is lost */
 #define PAUSE_FAILED                                                                               \
 	UINT64_C(60000000000) /* ns: until then somebody has read it, and knows what is wrong */
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /*
  * Monotonic ns: a view could not be read, so none before, on whatever queue: whose it was is not known, and the next
@@ -33,7 +25,7 @@ static bool is_pausing(const struct store_queue *queue)
 	uint64_t until = atomic_load_explicit(&failed_until, memory_order_relaxed);
 	if (until < queue->views_after)
 		until = queue->views_after;
-	return until && now_ns() < until;
+	return until && store_clock_ns() < until;
 }
 
 const void *store_view(
@@ -65,7 +57,7 @@ static bool has_faulted(struct store_queue *queue)
 void store_viewed(struct store_queue *queue, uint64_t took_ns, bool failed)
 {
 	if (failed)
-		atomic_store(&failed_until, now_ns() + PAUSE_FAILED);
+		atomic_store(&failed_until, store_clock_ns() + PAUSE_FAILED);
 	else if ((took_ns > SLOW || queue->faults < 0) && has_faulted(queue))
-		queue->views_after = now_ns() + PAUSE * took_ns;
+		queue->views_after = store_clock_ns() + PAUSE * took_ns;
 }

@@ -3,9 +3,11 @@
 all the same, or stays as it is, within a bound; other changes go on; and when the disk is back so is all else.
 """
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
@@ -13,7 +15,7 @@ import container  # noqa: E402
 import initiator  # noqa: E402
 import portcullis  # noqa: E402
 
-NAMED, MADE, OTHER = ("iqn.2026-11.test:%s" % name for name in ("named", "made", "other"))
+NAMED, MADE, OTHER, CACHED = ("iqn.2026-11.test:%s" % name for name in ("named", "made", "other", "cached"))
 MIB = 1 << 20
 GONE = 0x0203
 
@@ -118,7 +120,25 @@ def changed(ask, disk, before, after):
     ask.daemon.configure(before)
 
 
+def cached(ask, disk):
+    """Once a sync hangs, no worker waits inside a write to the page cache."""
+    tap = ask.tap
+    session, other = ask.log_in(CACHED), ask.log_in(OTHER)
+    tap.equal(session.write10(0, b"c" * 4096)[0], 0, "a disk in the page cache is written")
+    disk.freeze()
+    tags = [session.command(bytes.fromhex("2a080000001000000800"), write=b"d" * 4096)]
+    time.sleep(1.5)  # what the daemon thinks of a sync changes after a second
+    tags += [session.send_write10(8 * number, b"e" * 4096) for number in range(3, 6)]
+    tap.equal((other.nop().opcode, other.write10(0, bytes(512))[0]), (initiator.NOP_IN, 0), "others of the same worker are served")
+    disk.thaw()
+    tap.equal([session.finish(tag)[0] for tag in tags], [0] * 4, "and all writes end when the disk is back")
+    for one in (session, other):
+        one.logout()
+        one.close()
+
+
 def main():
+    signal.signal(signal.SIGTERM, lambda *unused: sys.exit(1))
     portcullis.require("fsfreeze", "mkfs.ext4")
     tap = portcullis.Tap()
     with tempfile.TemporaryDirectory(prefix="portcullis-test-") as directory:
@@ -127,13 +147,19 @@ def main():
         except container.Unavailable as why:
             portcullis.skip_all(str(why).replace("\n", " "))
         luns = ('path = "%s/named"; size = "1M"; cache = "direct";' % disk.at, 'path = "memory:"; size = "1M";')
-        before, after = (portcullis.config([portcullis.target(NAMED, luns=luns[:count])], control='disk_directories = [ "%s" ];' % disk.at)
+        more = portcullis.target(CACHED, luns=('path = "%s/cached"; size = "1M";' % disk.at,))
+        before, after = (portcullis.config([portcullis.target(NAMED, luns=luns[:count]), more],
+                                           control='disk_directories = [ "%s" ];' % disk.at).replace("workers = 2", "workers = 1")
                          for count in (2, 1))
         try:
             with portcullis.Daemon(before) as daemon:
                 ask = Asker(daemon, tap)
-                removed(ask, disk, os.path.join(disk.at, "made"))
-                changed(ask, disk, before, after)
+                try:
+                    removed(ask, disk, os.path.join(disk.at, "made"))
+                    cached(ask, disk)
+                    changed(ask, disk, before, after)
+                finally:
+                    disk.thaw()  # a process that waits for it cannot be ended
                 tap.equal(daemon.stop(), 0, "the daemon ends in order")
                 tap.ok("Sanitizer" not in daemon.log(), "and leaves nothing behind", daemon.log()[-2000:])
         finally:

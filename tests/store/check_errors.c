@@ -349,6 +349,29 @@ START_TEST(only_a_write_that_waited_sends_others_to_the_queue)
 }
 END_TEST
 
+/* A disk that does not end a sync may not end a write either, which would take the worker along. */
+START_TEST(a_sync_that_hangs_sends_writes_to_the_queue)
+{
+	struct rig rig;
+	uint8_t *buffer = rig_buffer(4096, 1);
+	open_path(&rig, "image", true, 0);
+	struct file_store *file = file_of(rig.store);
+	struct store_request request = {
+		.op = STORE_WRITE, .length = 4096, .buffer = buffer, .store = rig.store
+	};
+	ck_assert(file_sync_lead(file, NULL));
+	ck_assert_int_eq(store_file.submit(&request), STORE_STEP_FINISHED);
+	request.progress = 0;
+	atomic_fetch_sub(&file->sync.began, 1100000000u);
+	ck_assert_int_eq(store_file.submit(&request), STORE_STEP_IO);
+	ck_assert_uint_eq(request.progress, 0);
+	file_sync_ended(file, 0);
+	ck_assert_int_eq(store_file.submit(&request), STORE_STEP_FINISHED);
+	free(buffer);
+	rig_close(&rig);
+}
+END_TEST
+
 int main(void)
 {
 	rig_prepare();
@@ -372,6 +395,7 @@ int main(void)
 	tcase_add_test(tcase, an_error_taken_by_fua_reaches_the_next_flush);
 	tcase_add_test(tcase, slow_inline_writes_go_to_the_queue);
 	tcase_add_test(tcase, only_a_write_that_waited_sends_others_to_the_queue);
+	tcase_add_test(tcase, a_sync_that_hangs_sends_writes_to_the_queue);
 	suite_add_tcase(suite, tcase);
 	return rig_main(suite);
 }
