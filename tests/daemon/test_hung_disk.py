@@ -32,6 +32,8 @@ class Disk:
         container.own_mounts()
         container.system("mkfs.ext4", "-q", image)
         container.system("mount", "-o", "loop", image, self.at)
+        self.freeze()  # where that cannot be, nothing can be tested
+        self.thaw()
 
     def freeze(self):
         container.system("fsfreeze", "--freeze", self.at)

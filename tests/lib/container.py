@@ -104,10 +104,14 @@ class Container:
                 processes.write("0")
 
     def boot(self, unit="basic.target"):
-        with open(self.console, "wb") as console:
-            self.process = subprocess.Popen(["systemd-nspawn", "--quiet", "--directory=" + self.root, "--register=no", "--keep-unit",
-                                             "--private-network", "--link-journal=no", "--console=pipe", "--boot", "systemd.unit=" + unit],
-                                            stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, preexec_fn=self._isolate)
+        command = ["systemd-nspawn", "--quiet", "--directory=" + self.root, "--register=no", "--keep-unit", "--private-network",
+                   "--link-journal=no", "--console=pipe", "--boot", "systemd.unit=" + unit]
+        try:
+            with open(self.console, "wb") as console:
+                self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT,
+                                                preexec_fn=self._isolate)
+        except (OSError, subprocess.SubprocessError) as problem:
+            raise Unavailable("no control group of one's own: %s" % problem) from problem
         end = time.monotonic() + SECONDS
         while self.run("systemctl", "is-active", unit)[1].strip() != "active":
             if self.process.poll() is not None or time.monotonic() > end:
