@@ -100,6 +100,19 @@ static void refuse(struct iscsi_conn *conn, unsigned status, const char *why, ui
 
 /* --- the end of a login --- */
 
+/* For the log, by the status that the host has given. */
+static const char *why_not_admitted(unsigned status)
+{
+	switch (status) {
+	case LOGIN_NO_SESSION:
+		return "there is no session of that TSIH";
+	case LOGIN_UNAVAILABLE:
+		return "commands of an earlier session have not ended";
+	default:
+		return "not admitted";
+	}
+}
+
 void login_admitted(struct iscsi_conn *conn, enum iscsi_admission answer,
 	const struct iscsi_grant *grant, uint64_t now)
 {
@@ -114,7 +127,7 @@ void login_admitted(struct iscsi_conn *conn, enum iscsi_admission answer,
 	if (answer == ISCSI_REFUSED) {
 		unsigned status = (unsigned)grant->status.class << 8 | grant->status.detail;
 
-		refuse(conn, status ? status : LOGIN_TARGET_ERROR, "not admitted", now);
+		refuse(conn, status ? status : LOGIN_TARGET_ERROR, why_not_admitted(status), now);
 		return;
 	}
 	conn->grant = *grant;
@@ -290,7 +303,8 @@ static enum login_state start(struct iscsi_conn *conn, const struct key_batch *b
 		conn->owner, &conn->identity, &conn->terms);
 	if (status.class)
 		return login_refuse(login, (unsigned)status.class << 8 | status.detail,
-			"not let in by the host");
+			status.class == 2 ? "there is no such target"
+					  : "the target is drained, held or served to nobody");
 	/* Section 6.3.1: with the first response that may carry it, whatever the session's type. */
 	text_put_number(&login->answer, "TargetPortalGroupTag", conn->terms.portal_group_tag);
 	if (!conn->identity.discovery && conn->terms.target_alias && conn->terms.target_alias[0])

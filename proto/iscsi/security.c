@@ -118,7 +118,9 @@ enum login_state security_choose(struct iscsi_conn *conn, const struct key_batch
 		text_put_string(&login->answer, "AuthMethod", "None");
 		return grant(conn, NULL);
 	}
-	login_refuse(login, LOGIN_AUTHENTICATION_FAILURE, "no common AuthMethod");
+	login_refuse(login, LOGIN_AUTHENTICATION_FAILURE,
+		conn->terms.chap_required ? "CHAP is demanded, and was not offered"
+					  : "no common AuthMethod");
 	text_put_string(&login->answer, "AuthMethod", "Reject");
 	return LOGIN_REFUSED;
 }

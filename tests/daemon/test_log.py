@@ -102,7 +102,16 @@ def refusals(daemon, tap):
                 why="wrong name or secret")
     tap.ok(re.fullmatch(r"127\.0\.0\.1:\d+", told.get("peer", "")), "with the peer", told)
     initiator.attempt(*daemon.portals[0], target="iqn.2026-11.test:none", name=HOST)
-    once(tap, daemon, "login-refused", "login-refused, no such target", target="iqn.2026-11.test:none", status="0x0203")
+    once(tap, daemon, "login-refused", "login-refused, no such target", target="iqn.2026-11.test:none", status="0x0203",
+         why="there is no such target")
+    initiator.attempt(*daemon.portals[0], target=ONE, name=HOST)
+    once(tap, daemon, "login-refused", "login-refused, without CHAP", target=ONE, status="0x0201",
+         why="CHAP is demanded, and was not offered")
+    daemon.control("DrainTarget", {"TargetARN": daemon.arn(ONE)})
+    initiator.attempt(*daemon.portals[0], target=ONE, name=HOST, secret=WRONG)
+    once(tap, daemon, "login-refused", "login-refused, drained", target=ONE, status="0x0301",
+         why="the target is drained, held or served to nobody")
+    daemon.control("ResumeTarget", {"TargetARN": daemon.arn(ONE)})
     forged = 'x\n2 what=login target=%s initiator=%s peer=1.2.3.4:5 session=9' % (ONE, HOST)
     lines = len(daemon.log().splitlines())
     for names in ((forged, ONE), (HOST, forged), (HOST + '" what="login', ONE), ("iqn.2026-11.test:\x1b[2J", ONE)):
