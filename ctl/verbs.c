@@ -105,9 +105,13 @@ const struct ctl_verb ctl_verbs[] = {
 		.summary = "list the targets",
 		.text = "Shows each target with its authentication policy, whether CHAP is "
 			"demanded now,\n"
-			"whether its stored credentials are sound (a \"broken\" target is served "
+			"its state, and how many credentials, sessions and LUNs it has. A target "
+			"that is\n"
+			"\"drained\" takes no login until resume; one that is \"broken\" is served "
 			"to\n"
-			"nobody), and how many credentials, sessions and LUNs it has.\n",
+			"nobody, for its stored credentials are damaged or a LUN cannot be opened: "
+			"the\n"
+			"daemon's log says which.\n",
 		.example = "list-targets",
 		.list = "Targets",
 		COLUMNS(target_columns),

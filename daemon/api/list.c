@@ -71,7 +71,9 @@ static json_t *describe_target(struct target *target, const struct session_snaps
 	/* A broken target lets nobody in without CHAP, nor with it. */
 	const bool enabled = set ? target_requires_chap(target, set) : true;
 	const int credentials = set ? (int)credential_set_count(set) : 0;
-	const char *state = set && registry_is_open(target) ? "ok" : "broken";
+	const char *state = target_is_drained(target) ? "drained" : "ok";
+	if (!set || !registry_is_open(target))
+		state = "broken";
 	credential_set_unref(set);
 	return json_pack("{s:s, s:s, s:s, s:b, s:s, s:i, s:i, s:o}", "TargetName", target->name,
 		"TargetARN", target->arn, "Authentication", authentication[target->authentication],

@@ -96,7 +96,10 @@ def again(daemon, tap):
         getattr(daemon, how)()
         daemon.start()
         tap.equal((attempt(daemon), attempt(daemon, OTHER)), (0x0301, 0), "it stays so after %s and start" % how)
+    states = [sorted(row["State"] for row in daemon.control("ListTargets", {})[2]["Targets"])]
     tap.equal((resume(daemon), attempt(daemon)), (200, 0), "resumed it takes logins")
+    states.append(sorted(row["State"] for row in daemon.control("ListTargets", {})[2]["Targets"]))
+    tap.equal(states, [["drained", "ok"], ["ok", "ok"]], "ListTargets shows which target is drained")
     tap.equal((resume(daemon), attempt(daemon)), (200, 0), "again is no error")
     for operation in ("DrainTarget", "ResumeTarget"):
         status, reply = Control(daemon, operation, ONE + "9").result()
