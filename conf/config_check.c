@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PLACE_SIZE 288 /* of a LUN's place: a target's name and some words */
+
 struct checker {
 	struct config *config;
 	const config_t *settings;
@@ -106,11 +108,40 @@ const char *config_lun_common(const struct config_lun *a, const struct config_lu
 	return NULL;
 }
 
+/* A LUN by its place in the file and its line; one that is made live has neither. */
+static const char *place_of(
+	const struct checker *checker, size_t target, size_t lun, char text[PLACE_SIZE])
+{
+	const struct config_target *owner = &checker->config->targets[target];
+	const struct config_lun *self = &owner->luns[lun];
+
+	if (self->line)
+		snprintf(text, PLACE_SIZE, "targets[%zu].luns[%zu] (line %d)", target, lun,
+			self->line);
+	else
+		snprintf(text, PLACE_SIZE, "LUN %u of %s", (unsigned)self->lun, owner->name);
+	return text;
+}
+
+/* Likewise one of its keys, for the beginning of a complaint. */
+static const char *key_of(const struct checker *checker, size_t target, size_t lun, const char *key,
+	char text[PLACE_SIZE])
+{
+	if (checker->config->targets[target].luns[lun].line)
+		snprintf(text, PLACE_SIZE, "targets[%zu].luns[%zu].%s", target, lun, key);
+	else
+		snprintf(text, PLACE_SIZE, "%s of LUN %u of %s", key,
+			(unsigned)checker->config->targets[target].luns[lun].lun,
+			checker->config->targets[target].name);
+	return text;
+}
+
 /* Compares a LUN with all that stand before it in the file. */
 static int check_twice(const struct checker *checker, size_t target, size_t lun)
 {
 	const struct config_target *targets = checker->config->targets;
 	const struct config_lun *self = &targets[target].luns[lun];
+	char key[PLACE_SIZE], place[PLACE_SIZE];
 
 	for (size_t i = 0; i <= target; i++) {
 		for (size_t j = 0; j < (i == target ? lun : targets[i].lun_count); j++) {
@@ -124,9 +155,9 @@ static int check_twice(const struct checker *checker, size_t target, size_t lun)
 			int line = line_of(
 				checker, "targets.[%zu].luns.[%zu].%s", target, lun, common);
 			return refuse(checker, line ? line : self->line,
-				"targets[%zu].luns[%zu].%s is the same as that of "
-				"targets[%zu].luns[%zu] (line %d), expected one of its own",
-				target, lun, common, i, j, other->line);
+				"%s is the same as that of %s, expected one of its own",
+				key_of(checker, target, lun, common, key),
+				place_of(checker, i, j, place));
 		}
 	}
 	return 0;
@@ -135,26 +166,26 @@ static int check_twice(const struct checker *checker, size_t target, size_t lun)
 static int check_lun(const struct checker *checker, size_t target, size_t index)
 {
 	struct config_lun *lun = &checker->config->targets[target].luns[index];
+	char key[PLACE_SIZE];
 
 	if (lun->size % lun->block_size != 0)
 		return refuse(checker,
 			line_of(checker, "targets.[%zu].luns.[%zu].size", target, index),
-			"targets[%zu].luns[%zu].size is %llu, expected a multiple of block_size "
-			"(%u)",
-			target, index, (unsigned long long)lun->size, lun->block_size);
+			"%s is %llu, expected a multiple of block_size (%u)",
+			key_of(checker, target, index, "size", key), (unsigned long long)lun->size,
+			lun->block_size);
 	if (strcmp(lun->path, "memory:") == 0 && lun->size == 0)
-		return refuse(checker, lun->line,
-			"targets[%zu].luns[%zu].size is missing, expected one for \"memory:\"",
-			target, index);
+		return refuse(checker, lun->line, "%s is missing, expected one for \"memory:\"",
+			key_of(checker, target, index, "size", key));
 	if (lun->physical_block_size == 0)
 		lun->physical_block_size = lun->block_size;
 	if (lun->physical_block_size < lun->block_size)
 		return refuse(checker,
 			line_of(checker, "targets.[%zu].luns.[%zu].physical_block_size", target,
 				index),
-			"targets[%zu].luns[%zu].physical_block_size is %u, expected at least "
-			"block_size (%u)",
-			target, index, lun->physical_block_size, lun->block_size);
+			"%s is %u, expected at least block_size (%u)",
+			key_of(checker, target, index, "physical_block_size", key),
+			lun->physical_block_size, lun->block_size);
 	return check_twice(checker, target, index);
 }
 

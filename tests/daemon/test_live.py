@@ -248,6 +248,10 @@ def beside_what_cannot_grow(daemon, tap, ask):
     ask.refused("InvalidParameters", "refused: a target of that size", "CreateTarget", TargetName=MADE + "2", Path=vain,
                 SizeInBytes=1 << 60)
     tap.ok(not os.path.exists(vain), "no file is left of them")
+    for members, words in (({"Path": "memory:"}, "size of LUN 7 of %s is missing" % NAMED),
+                           ({"Path": "memory:", "SizeInBytes": 1000}, "size of LUN 7 of %s is 1000" % NAMED)):
+        ask.refused("InvalidParameters", "refused: a LUN without a good size", "CreateLun", NAMED, LunNumber=7, **members)
+        tap.ok(words in ask.message, "and it is told of which LUN", ask.message)
     with log_in(daemon, NAMED) as session:
         ask.done("a LUN is created on that target", "CreateLun", NAMED, LunNumber=7, Path="memory:", SizeInBytes=MIB)
         session.scsi([0])
