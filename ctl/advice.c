@@ -61,7 +61,16 @@ static const struct {
 		"SIZE is the whole new size, in whole blocks; a LUN only grows" },
 	{ "InvalidParameters", "delete-",
 		"what the configuration file names is taken out there, then: portcullisctl config "
-		"reload" },
+		"reload; a target's only LUN goes with portcullisctl delete-target" },
+	{ "InvalidParameters", "create-volume", VERB_HELP },
+	{ "InvalidParameters", "create-",
+		"PATH is \"memory:\" or a file directly in one of control.disk_directories "
+		"(portcullisctl config show; to change them takes a restart), and what is not "
+		"there "
+		"yet needs --size; " VERB_HELP },
+	{ "InvalidParameters", "add-portal",
+		"give an address of this host and a port that nobody has; portcullisctl "
+		"list-portals shows the portals there are" },
 	{ "InvalidParameters", "config",
 		"nothing has changed; portcullisctl config check tries the file once it is "
 		"edited" },

@@ -33,7 +33,7 @@ static const char *const argument_texts[ARGUMENT_KINDS] = {
 	[ARGUMENT_VOLUME_NAME] = "the target's IQN behind \"iqn.1997-05.com.amazon:\"",
 	[ARGUMENT_DISK] = "a file or device directly in one of control.disk_directories",
 	[ARGUMENT_VOLUME] = "a volume's identifier, as list-volumes shows it, or its ARN",
-	[ARGUMENT_VERB] = "one of the verbs above all; without it, all of them",
+	[ARGUMENT_VERB] = "a verb, or one of its words; without it, the help is of all verbs",
 };
 
 /* A title, then what stands below it, indented as all of the help is. */

@@ -27,7 +27,7 @@ const struct ctl_option_row ctl_options[OPTION_COUNT] = {
 	[OPTION_MUTUAL] = { "mutual", NULL, "ask for the target's secret too, for mutual CHAP" },
 	[OPTION_SHOW_SECRETS] = { "show-secrets", NULL, "show secrets in clear" },
 	[OPTION_GRACE] = { "grace", "TIME",
-		"how long the old record stays good: seconds, or 90m, 12h, 7d (default 1d)" },
+		"how long the old record is good: seconds, or 90m, 12h, 7d (default 1d)" },
 	[OPTION_LUN] = { "lun", "LUN", "the LUN's number, 0 to 255 (default 0)" },
 	[OPTION_SIZE] = { "size", "SIZE",
 		"bytes, or 512M, 8G: create the file, or grow it, to it" },
@@ -46,7 +46,8 @@ const struct ctl_option_row ctl_options[OPTION_COUNT] = {
 	[OPTION_FORCE] = { "force", NULL, "also when initiators are logged in: close them" },
 	[OPTION_EMPTY] = { "empty", NULL, "refuse a disk that has anything but zeros" },
 	[OPTION_LONG] = { "long", NULL, "all that is known of each, a line each" },
-	[OPTION_INTERVAL] = { "interval", "TIME", "seconds between two looks (default 2)" },
+	[OPTION_INTERVAL] = { "interval", "TIME",
+		"time between two looks: seconds, or 1m, at most a day (default 2)" },
 	[OPTION_COUNTED] = { "count", "N", "end after N looks" },
 	[OPTION_TIMEOUT] = { "timeout", "TIME",
 		"how long to wait for the daemon's answer: seconds, or 5m (default 60)" },
@@ -80,10 +81,31 @@ const struct ctl_verb *ctl_find_verb(const char *const *words, size_t count, siz
 	return NULL;
 }
 
+/* Whether it is the first of two words, and which may follow. */
+static bool complain_second(const char *word)
+{
+	size_t length = strlen(word);
+	char words[128] = "";
+	size_t at = 0;
+
+	for (size_t i = 0; i < ctl_verb_count; i++) {
+		const char *name = ctl_verbs[i].name;
+		if (strncmp(name, word, length) == 0 && name[length] == ' ' && at < sizeof(words))
+			at += (size_t)snprintf(
+				words + at, sizeof(words) - at, "%s%s", at ? ", " : "", name);
+	}
+	if (at)
+		ctl_complain("%s: no such verb; there are %s", word, words);
+	return at > 0;
+}
+
 /* Perhaps it is known which one was meant. */
 static void complain_verb(const char *word)
 {
 	struct nearest nearest = { .word = word };
+
+	if (complain_second(word))
+		return;
 
 	for (size_t i = 0; i < ctl_verb_count; i++)
 		nearest_offer(&nearest, ctl_verbs[i].name);
@@ -195,8 +217,8 @@ static int parse(int argc, char **argv, struct ctl_command *command)
 	}
 	size_t words = (size_t)(argc - optind);
 	if (words < command->verb->argument_min || words > command->verb->argument_max) {
-		ctl_complain("usage: portcullisctl %s [OPTION...] %s", command->verb->name,
-			command->verb->arguments);
+		ctl_complain("usage: portcullisctl %s [OPTION...]%s%s", command->verb->name,
+			command->verb->arguments[0] ? " " : "", command->verb->arguments);
 		return -1;
 	}
 	for (size_t i = 0; i < words; i++)

@@ -237,11 +237,10 @@ const struct ctl_verb ctl_verbs[] = {
 		.progress = PROGRESS_TIME,
 		.run = ctl_create_volume_run,
 		.summary = "create a target of a disk that is there, as AWS's clients do",
-		.text = "The disk becomes LUN 0 of a new target, as it is and as large as it is; "
-			"nothing is\n"
-			"erased. create-target makes one under a name of your own, and files that "
-			"do not\n"
-			"exist.\n",
+		.text = "The disk becomes LUN 0 of a new target, as it is and as large as it is;\n"
+			"nothing is erased. create-target makes one under a name of your own, and "
+			"files\n"
+			"that do not exist.\n",
 		.example = "create-volume myvolume /srv/disks/one.img --empty",
 		.done = "created; initiators find it at once.",
 	},

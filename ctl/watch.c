@@ -187,7 +187,8 @@ static enum ctl_exit take_options(struct watch *watch)
 
 	watch->interval = interval ? (long)client_seconds(interval) : INTERVAL_SECONDS;
 	if (watch->interval < 1 || watch->interval > INTERVAL_MAX) {
-		ctl_complain("--interval: a time is a number of seconds, or of s, m or h: 5, 1m");
+		ctl_complain("--interval: a time is a number of seconds, or of s, m or h, a "
+			     "day at most: 5, 1m");
 		return CTL_USAGE;
 	}
 	if (!count)

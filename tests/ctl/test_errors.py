@@ -51,6 +51,10 @@ ADVICE = (
     ("InvalidParameters", ("rotate-chap", fake.IQN, fake.INITIATOR, "--secret-file", "-"), "finish-rotation"),
     ("InvalidParameters", ("resize-lun", fake.IQN, "0", "1"), "only grows"),
     ("InvalidParameters", ("delete-target", fake.IQN), "config reload"),
+    ("InvalidParameters", ("delete-lun", fake.IQN, "0"), "portcullisctl delete-target"),
+    ("InvalidParameters", ("create-target", "iqn.x", "/srv/x"), "takes a restart"),
+    ("InvalidParameters", ("create-volume", "x", "/srv/x"), "portcullisctl create-volume --help"),
+    ("InvalidParameters", ("add-portal", "192.0.2.1:3260"), "an address of this host"),
     ("InvalidParameters", ("config", "reload"), "config check"),
     ("InvalidParameters", ("create-lun", fake.IQN, "1", "/etc/passwd"), "portcullisctl create-lun --help"),
     ("NotSupported", ("update-chap", fake.IQN, fake.INITIATOR, "--secret-file", "-"), "authentication"),
@@ -139,7 +143,8 @@ def test_targets(tap, bench):
 
 def test_command_line(tap, bench):
     for words, text in ((("list-session",), "did you mean list-sessions?"), (("drian",), "did you mean drain?"),
-                        (("open-gate",), "no such verb\n"), (("config", "chow"), "no such verb"),
+                        (("open-gate",), "no such verb\n"), (("config", "chow"), "config show, config diff"),
+                        (("config",), "config show, config diff"), (("list-targets", "x"), "list-targets [OPTION...]\n"),
                         (("drain", "--forse"), "did you mean --force?"), (("drain", "--colour"), "no such option\n"),
                         (("drain", "--tmeout=hunter2222222"), "did you mean --timeout?"),
                         (("list-targets", "--timeout", "soon"), "--timeout"), (("list-targets", "--timeout", "0"), "--timeout"),

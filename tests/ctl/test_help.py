@@ -48,7 +48,7 @@ def test_verb(tap, name, arguments):
     tap.equal(ctl(*shlex.split(example)[1:], "--help")[1], text, name + ": and would be understood")
     tap.equal(ctl("--socket", "/no/where", *shlex.split(example)[1:])[0] == USAGE, name in NEEDS_MORE,
               name + ": and is complete")
-    tap.ok(max(len(line) for line in text.splitlines()) <= 84, name + ": fits a terminal")
+    tap.ok(max(len(line) for line in text.splitlines()) <= 80, name + ": fits a terminal")
     tap.equal(ctl("help", *name.split())[1], text, "help " + name)
 
 
