@@ -24,11 +24,13 @@ struct options {
 };
 
 static const char usage[] =
-	"usage: portcullisd [-c FILE] [-t] [-v] [--version]\n"
+	"usage: portcullisd [-c FILE] [-t] [-v]\n"
+	"       portcullisd --version | --help\n"
 	"  -c FILE    configuration (default " SYSCONFDIR "/portcullis/portcullis.conf)\n"
 	"  -t         check the configuration and the stored state, then exit 0 or 1\n"
-	"  -v         log more\n"
-	"  --version  print the version\n";
+	"  -v         log debugging events too; there are none yet\n"
+	"  --version  print the version\n"
+	"  --help     print this help\n";
 
 static int options_read(int argc, char **argv, struct options *options)
 {

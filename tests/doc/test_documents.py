@@ -92,6 +92,8 @@ def test_daemon(tap):
     page = plain("portcullisd.8")
     for word in ("-c", "-t", "-v", "--version", "--help"):
         tap.ok(re.search(r"^\.It %s\b" % word, page, re.M), "portcullisd(8) has " + word)
+        if portcullis.binary():
+            tap.ok(re.search(r"^  %s " % word, run(portcullis.binary(), "--help").stdout, re.M), "so has portcullisd --help")
     for word in ("SIGHUP", "SIGTERM", "SIGINT", "/var/lib/portcullis", "control.sock", "0x0301"):
         tap.ok(word in page, "portcullisd(8) speaks of " + word)
     operations = set(re.findall(r"[A-Z]\w+_20\d{6}\.\w+", read("daemon", "api", "api.c")))
