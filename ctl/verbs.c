@@ -575,7 +575,7 @@ const struct ctl_verb ctl_verbs[] = {
 			"configuration\n"
 			"stays, and the error is shown with its file and line.\n",
 		.example = "config reload",
-		.done = "reloaded.",
+		.done = "reloaded; what config diff still shows takes a restart.",
 	},
 	{
 		.name = "help",
