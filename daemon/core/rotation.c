@@ -51,7 +51,11 @@ static void expired(struct credential_change *change, enum change_result result)
 	metrics_change(rotations->metrics, change->kind, result,
 		(clock_now() - change->started) * 1000000);
 	rotations->asked--;
+	change->target->expiring = false;
 	free(change);
+	/* The next one. What could not be done is asked for again by the timer. */
+	if (result == CHANGE_DONE)
+		rotations_look(rotations);
 }
 
 static void rotations_expire(struct rotations *rotations, struct target *target,
@@ -69,10 +73,14 @@ static void rotations_expire(struct rotations *rotations, struct target *target,
 	snprintf(change->actor, sizeof(change->actor), "the end of its time");
 	memcpy(change->record.initiator, retiring->initiator, sizeof(retiring->initiator));
 	rotations->asked++;
+	target->expiring = true;
 	gate_change(rotations->gate, change);
 }
 
-/* Asks for the end of what is over in one target; how long until the next look, at most `wait`. */
+/*
+ * Asks for the end of what is over in one target, one after the other: each end is a look at all there are, and asking
+ * for all of them in each would ask for as many as their square. How long until the next look, at most `wait`.
+ */
 static uint64_t rotations_look_at(
 	struct rotations *rotations, struct target *target, uint64_t now, uint64_t wait)
 {
@@ -81,10 +89,10 @@ static uint64_t rotations_look_at(
 	for (size_t i = 0; set && i < credential_set_retiring_count(set); i++) {
 		const struct credential *retiring = credential_set_retiring_at(set, i);
 		uint64_t left = LOOK_SECONDS; /* whether what is asked for now was done */
-		if (retiring->until <= now)
+		if (retiring->until > now)
+			left = retiring->until - now < left ? retiring->until - now : left;
+		else if (!target->expiring)
 			rotations_expire(rotations, target, retiring, now);
-		else if (retiring->until - now < left)
-			left = retiring->until - now;
 		wait = left < wait ? left : wait;
 	}
 	credential_set_unref(set);

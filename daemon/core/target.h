@@ -77,6 +77,7 @@ struct target {
 	unsigned lost_nexus_next;
 
 	struct jobs jobs; /* what is done to it as a whole (main thread) */
+	bool expiring;    /* the gate is being asked for the end of a rotation (main thread) */
 };
 
 /* A new reference to the newest set (held under the lock for load and increment only); NULL = broken. */

@@ -6,6 +6,7 @@ import http.client
 import os
 import re
 import shutil
+import signal
 import sys
 import time
 
@@ -13,6 +14,7 @@ from common import HOST, OTHER, SECRETS, attempt, initiator, portcullis, secrets
 from test_k2_durable import MUST_FAIL, Shim
 from test_k3_no_survivor import drain, event_3_is_last
 from test_k4_no_straggler import go_on
+import prometheus
 
 OLD, NEW, THIRD = SECRETS[:3]
 OLD_TARGET, NEW_TARGET = "target-old-12", "target-new-12"
@@ -214,6 +216,30 @@ def expiry(daemon, tap):
     tap.equal((both(daemon), '"retiring"' in stored(daemon)), ((0x0201, 0), False), "it is finished at once by the next start")
 
 
+def many_at_once(daemon, tap):
+    """The times of many end together, as after a host was suspended: each is ended once."""
+    names = ["iqn.1994-05.com.example:host%d" % number for number in range(24)]
+    before = expired(daemon)
+    for name in names:
+        daemon.update(OLD, initiator=name)
+    for name in names:
+        rotate(daemon, grace=2, name=name)
+    daemon.process.send_signal(signal.SIGSTOP)
+    time.sleep(3)
+    daemon.process.send_signal(signal.SIGCONT)
+    tap.ok(initiator.wait_until(lambda: not rotations(daemon), 20), "all that are over are ended")
+    tap.equal(expired(daemon) - before, len(names), "each of them once")
+
+
+def expired(daemon):
+    """How many ends the gate has been asked for."""
+    connection = daemon.connection()
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    return prometheus.parse(text).value("portcullis_credential_changes_total", operation="expire", outcome="done")
+
+
 def broken_state(daemon, tap):
     daemon.update(OLD, initiator=HOST)
     rotate(daemon)
@@ -330,7 +356,7 @@ def main():
     portcullis.require()
     tap = portcullis.Tap()
     with portcullis.Daemon(two_targets(portals=("127.0.0.1", "::1"))) as daemon:
-        for test in (the_whole_course, logins_on_their_way, hard_cuts, restarts, expiry, tell_nothing, broken_state):
+        for test in (the_whole_course, logins_on_their_way, hard_cuts, restarts, expiry, many_at_once, tell_nothing, broken_state):
             test(daemon, tap)
     with portcullis.Daemon(portcullis.config([portcullis.target(authentication="none")])) as daemon:
         tap.equal(code(rotate(daemon)), "NotSupported", "an open gate has no lock to rotate")
