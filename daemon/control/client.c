@@ -8,6 +8,7 @@
 
 #include "daemon/core/address.h"
 
+#include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
@@ -31,6 +32,7 @@ struct clients {
 	TAILQ_HEAD(, client) all;
 	unsigned count, most;
 	struct timeval total;
+	size_t input_max;
 	clients_stream *stream;
 	void *context;
 };
@@ -41,12 +43,14 @@ static struct bufferevent *plain_stream(struct event_base *base, void *context)
 	return bufferevent_socket_new(base, -1, 0);
 }
 
-struct clients *clients_new(unsigned most, unsigned total_ms, clients_stream *stream, void *context)
+struct clients *clients_new(
+	unsigned most, unsigned total_ms, size_t input_max, clients_stream *stream, void *context)
 {
 	struct clients *clients = calloc(1, sizeof *clients);
 	if (!clients)
 		return NULL;
 	clients->most = most;
+	clients->input_max = input_max;
 	clients->stream = stream ? stream : plain_stream;
 	clients->context = context;
 	clients->total = (struct timeval){
@@ -154,6 +158,8 @@ struct bufferevent *clients_accept(struct event_base *base, void *context)
 		client_free(client);
 		return NULL;
 	}
+	/* While evhttp writes a reply it reads on, into this buffer. */
+	bufferevent_setwatermark(client->stream, EV_READ, 0, clients->input_max);
 	bufferevent_incref(client->stream);
 	TAILQ_INSERT_TAIL(&clients->all, client, link);
 	clients->count++;
@@ -173,10 +179,20 @@ static struct client *clients_find(
 	return NULL;
 }
 
+/*
+ * What has come of its next requests. At `input_max` reading stops, and over TLS it would not go on by itself: OpenSSL
+ * then has the rest of a record, and the socket nothing.
+ */
+static size_t bytes_ahead(const struct client *client)
+{
+	return evbuffer_get_length(
+		bufferevent_get_input(evhttp_connection_get_bufferevent(client->connection)));
+}
+
 int clients_begin(struct clients *clients, const struct evhttp_connection *connection)
 {
 	struct client *client = clients_find(clients, connection);
-	if (!client)
+	if (!client || bytes_ahead(client) > clients->input_max / 2)
 		return -1;
 	client->busy = true;
 	event_del(client->timer);

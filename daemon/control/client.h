@@ -20,11 +20,12 @@ typedef struct bufferevent *clients_stream(struct event_base *base, void *contex
 
 /*
  * At most `most` connections, `total_ms` for each request and each reply, a TLS handshake before the
- * first request included. `stream` NULL: plain sockets; else it is called with `context`. NULL when
+ * first request included; of none are more than `input_max` bytes kept that it is not the turn of yet,
+ * and a whole request must be less. `stream` NULL: plain sockets; else it is called with `context`. NULL when
  * out of memory.
  */
 struct clients *clients_new(
-	unsigned most, unsigned total_ms, clients_stream *stream, void *context);
+	unsigned most, unsigned total_ms, size_t input_max, clients_stream *stream, void *context);
 /* All connections must have been closed (evhttp_free()). NULL is fine. */
 void clients_free(struct clients *clients);
 
@@ -32,8 +33,8 @@ void clients_free(struct clients *clients);
 struct bufferevent *clients_accept(struct event_base *base, void *clients);
 
 /*
- * Its request is complete: the timer stops until the reply. -1 if it is not among the connections
- * (memory ran out when it came): it has no timer, so it must be closed.
+ * Its request is complete: the timer stops until the reply. -1 if it must be closed: it is not among the
+ * connections (memory ran out when it came) and has no timer, or it has sent too many requests ahead.
  */
 int clients_begin(struct clients *clients, const struct evhttp_connection *connection);
 /* Its reply is handed over: the timer starts. NULL (it has gone) is fine. */

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define INPUT_MORE (64u << 10) /* bytes beyond those of a whole request */
+
 static const struct timeval accept_pause = { .tv_sec = 1 };
 
 /* Descriptors have run out: without a pause the loop would spin on the waiting connection. */
@@ -43,8 +45,9 @@ int http_listener_open(struct http_listener *listener, struct event_base *base, 
 		.tv_usec = (suseconds_t)(terms->idle_ms % 1000) * 1000,
 	};
 	struct evhttp_bound_socket *bound = NULL;
-	listener->clients = clients_new(
-		terms->connections, terms->total_ms, terms->stream, terms->stream_context);
+	listener->clients = clients_new(terms->connections, terms->total_ms,
+		(size_t)terms->headers_max + terms->body_max + INPUT_MORE, terms->stream,
+		terms->stream_context);
 	listener->http = evhttp_new(base);
 	listener->listen_again = event_new(base, -1, EV_PERSIST, listen_again, listener);
 	if (listener->clients && listener->http && listener->listen_again)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Clients of the HTTP endpoints that mean harm: requests byte by byte, headers and bodies without end, bodies of 1 GiB,
-replies that nobody reads; on the Unix socket, over TCP, over TLS, and on the metrics endpoint. They cost the daemon no
-memory, and nobody else an answer. That a timer closes each is seen here of the metrics endpoint; check_control_client
+"""Clients of the HTTP endpoints that mean harm: requests byte by byte, headers, bodies and requests without end,
+bodies of 1 GiB, replies that nobody reads; on the Unix socket, over TCP, over TLS, and on the metrics endpoint. They
+cost the daemon no memory, and nobody else an answer. That a timer closes each is seen here of the metrics endpoint; check_control_client
 and check_control_guard see it of the others, with shorter times.
 """
 import http.client
@@ -103,11 +103,11 @@ def one_byte_more(slow):
     return [(wire, text, at + 1) for wire, text, at in slow if send(wire, text[at:at + 1])]
 
 
-def flood(way, head, piece, total):
-    """Sends without end, or until it is told that this is enough; how much."""
+def flood(way, head, piece, total, patience=60):
+    """Sends without end, or until it is told that this is enough, or nothing is taken; how much."""
     sent = 0
     with way.connect() as wire:
-        wire.settimeout(60)
+        wire.settimeout(patience)
         if not send(wire, head):
             return 0
         while sent < total and send(wire, piece):
@@ -158,6 +158,11 @@ def check(tap, way):
         print("# %s, %s: %d KiB were taken" % (way.name, what, sent[0] >> 10))
         tap.ok(all(answers) and grown < MEMORY, "%s: %s without end leave no trace" % (way.name, what),
                "%d of %d answers, %d bytes sent, %d bytes kept" % (answers.count(True), len(answers), sent[0], grown))
+    sent = []
+    answers = meanwhile(way, lambda: sent.append(flood(way, b"", (HEAD + b"Content-Length: 0\r\n\r\n") * 1000, 64 << 20, 2)))
+    grown = resident(way.daemon) - before
+    tap.ok(all(answers) and sent[0] < 64 << 20 and grown < MEMORY, way.name + ": requests without end are not taken",
+           "%d of %d answers, %d bytes sent, %d bytes kept" % (answers.count(True), len(answers), sent[0], grown))
     ears = [deaf(way, 40) for _ in range(8)]
     grown = resident(way.daemon) - before
     tap.ok(way.good() and grown < MEMORY, way.name + ": replies that nobody reads are not kept by the thousand", grown)
