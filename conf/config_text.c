@@ -2,7 +2,8 @@
 /*
  * From the file to a text that libconfig 1.5 can be trusted with. Its lexer ends the process when
  * it cannot read, so it never opens a file; and it silently cuts numbers to 32 bits that have no
- * "L" behind them, so that "size = 5368709120" would make a disk of 1 GiB: the L is put there.
+ * "L" behind them, so that "size = 5368709120" would make a disk of 1 GiB: the L is put there. Its
+ * parser forgets a string that it did not expect, and whoever may check a configuration could send many.
  */
 #include "conf/config_read.h"
 
@@ -135,6 +136,39 @@ static int refuse_includes(const char *text, const char *file, char error[CONFIG
 	return 0;
 }
 
+/* Whether the grammar has a place for a string behind the token `before`, in a group or what else is `open`. */
+static bool string_may_stand(char before, char open)
+{
+	return (before && strchr("=:[(\"", before)) || (before == ',' && open != '{');
+}
+
+/* Before each token: whether it is a string that stands where none can. libconfig would lose its memory. */
+static int refuse_strings(const char *text, const char *file, char error[CONFIG_ERROR_SIZE])
+{
+	char *open = malloc(strlen(text) + 2), before = ';';
+	size_t depth = 0;
+	int line = 1, result = open ? 0 : config_refuse(error, file, 0, "out of memory");
+
+	if (open)
+		open[0] = '{';
+	while (result == 0 && *text) {
+		size_t length = token_length(text);
+		if (*text == '"' && !string_may_stand(before, open[depth]))
+			result = config_refuse(error, file, line, "no string can stand here");
+		if (strchr("{[(", *text))
+			open[++depth] = *text;
+		else if (strchr("}])", *text) && depth)
+			depth--;
+		bool comment = *text == '#' || (*text == '/' && length);
+		if (!comment && !strchr(" \t\n\v\f\r", *text))
+			before = *text;
+		for (length = length ? length : 1; length > 0; length--)
+			line += *text++ == '\n';
+	}
+	free(open);
+	return result;
+}
+
 char *config_text_from(const char *text, const char *file, char error[CONFIG_ERROR_SIZE])
 {
 	/* A wide number has ten digits at least, so one more byte in ten is room enough. */
@@ -145,7 +179,8 @@ char *config_text_from(const char *text, const char *file, char error[CONFIG_ERR
 	if (!widened)
 		config_refuse(error, file, 0, "out of memory");
 	if (!widened || refuse_includes(text, file, error) != 0 ||
-		widen_numbers(&writer, text, file, error) != 0) {
+		widen_numbers(&writer, text, file, error) != 0 ||
+		refuse_strings(text, file, error) != 0) {
 		free(widened);
 		widened = NULL;
 	}

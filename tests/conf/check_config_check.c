@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The addresses that control.listen may have: loopback, unless there is TLS or the operator insists. */
+/*
+ * The addresses that control.listen may have: loopback, unless there is TLS or the operator insists. And the strings
+ * that libconfig would lose, which it is not given.
+ */
 #include "conf/config.h"
 
 #include "tests/conf/config_file.h"
@@ -80,13 +83,42 @@ START_TEST(others_need_a_word)
 }
 END_TEST
 
+static const struct {
+	const char *text;
+	int line; /* of the string; 0: it may stand there, what is wrong is something else */
+} strings[] = {
+	{ "\"x\"", 1 },
+	{ "workers = 1;\n/* = */ workers \"x\"", 2 },
+	{ "workers = 1,\n # =\n \"x\"", 3 },
+	{ "control = { socket = \"\"; }\n\"x\"", 2 },
+	{ "portals = ( { address = \"::1\",\n\"x\" } )", 2 },
+	{ "workers = [ \"1\", \"2\" ]\n\"x\"", 2 },
+	{ "workers = 1\n\"x\"", 2 },
+	{ "workers : ( 1, \"two\", [ \"3\" // three\n \"4\" ], \"5\" );", 0 },
+};
+
+START_TEST(strings_are_where_they_may_be)
+{
+	char error[CONFIG_ERROR_SIZE], expected[CONFIG_ERROR_SIZE];
+
+	snprintf(expected, sizeof(expected), "text:%d: no string can stand here", strings[_i].line);
+	ck_assert_ptr_null(config_parse("text", strings[_i].text, error));
+	if (strings[_i].line)
+		ck_assert_str_eq(error, expected);
+	else
+		ck_assert_str_eq(
+			error, "text:1: workers is a list, expected a number from 0 to 256");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("conf/config_check");
-	TCase *tests = tcase_create("control.listen");
+	TCase *tests = tcase_create("config_check");
 
 	tcase_add_rows(tests, plain_is_for_loopback, addresses);
 	tcase_add_rows(tests, others_need_a_word, permits);
+	tcase_add_rows(tests, strings_are_where_they_may_be, strings);
 	suite_add_tcase(suite, tests);
 	return suite_main(suite);
 }
