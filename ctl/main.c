@@ -15,6 +15,18 @@
 
 #define OUTPUT_BUFFER_SIZE 16384
 
+/* What is left of the output is written: whether that was possible is part of the result. */
+static int finish(enum ctl_exit result)
+{
+	const bool lost = ferror(stdout) != 0; /* what was flushed before the end */
+
+	if ((fclose(stdout) != 0 || lost) && result == CTL_DONE) {
+		ctl_complain("stdout: the output could not be written");
+		result = CTL_UNREACHABLE;
+	}
+	return (int)result;
+}
+
 int main(int argc, char **argv)
 {
 	struct ctl_command command = { 0 };
@@ -25,11 +37,11 @@ int main(int argc, char **argv)
 		return CTL_USAGE;
 	if (ctl_given(&command, OPTION_HELP)) {
 		ctl_help(command.verb);
-		return CTL_DONE;
+		return finish(CTL_DONE);
 	}
 	if (ctl_given(&command, OPTION_VERSION)) {
 		puts("portcullisctl " PACKAGE_VERSION);
-		return CTL_DONE;
+		return finish(CTL_DONE);
 	}
 	/* stdio's own buffer would keep what --show-secrets printed. */
 	char *buffer = secret_malloc(OUTPUT_BUFFER_SIZE);
@@ -44,12 +56,8 @@ int main(int argc, char **argv)
 		complete_words((const char *const *)argv + 2, (size_t)argc - 2);
 	else
 		result = ctl_run(&command);
-	const bool lost = ferror(stdout) != 0; /* what was flushed before the end */
-	if ((fclose(stdout) != 0 || lost) && result == CTL_DONE) {
-		ctl_complain("stdout: the output could not be written");
-		result = CTL_UNREACHABLE;
-	}
+	const int status = finish(result);
 	secret_free(buffer);
 	http_stop();
-	return (int)result;
+	return status;
 }

@@ -332,9 +332,10 @@ def test_lists(bench, tap):
     code, out, _ = bench.run("list-sessions")
     tap.equal((code, len(out.splitlines())), (DONE, 2001), "2,000 sessions")
     with open("/dev/full", "wb") as full:
-        code = subprocess.run([bench.program, "--socket", bench.server.path, "list-sessions"], stdout=full,
-                              stderr=subprocess.DEVNULL, timeout=30).returncode
-    tap.ok(code != DONE, "a full disk under stdout is no success", code)
+        codes = [subprocess.run([bench.program, "--socket", bench.server.path, word], stdout=full,
+                                stderr=subprocess.DEVNULL, timeout=30).returncode
+                 for word in ("list-sessions", "--version", "--help", "help")]
+    tap.ok(DONE not in codes, "a full disk under stdout is no success", codes)
 
 
 def session(**changes):
