@@ -9,6 +9,7 @@
 #include "daemon/server.h"
 
 #include <event2/event.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <jansson.h>
 #include <openssl/crypto.h>
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct options {
 	const char *file;
@@ -106,6 +108,17 @@ static int process_prepare(void)
 	return CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) == 1 ? 0 : -1;
 }
 
+/* What is opened next would else be stderr to whoever logs: a pipe of ours, or a disk. */
+static int descriptors_prepare(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	return fd < 0 ? -1 : close(fd);
+}
+
 static void start_failed(const char *why)
 {
 	log_error(LOG_WHAT("start-failed"), LOG_TEXT("why", why));
@@ -116,6 +129,8 @@ int main(int argc, char **argv)
 	struct options options;
 	char error[CONFIG_ERROR_SIZE];
 
+	if (descriptors_prepare() < 0)
+		return 1; /* there may be nobody to tell */
 	if (options_read(argc, argv, &options) < 0) {
 		fputs(usage, stderr);
 		return 1;

@@ -80,6 +80,15 @@ def usage(tap):
         tap.ok(done.returncode == status and text in done.stdout + done.stderr, "portcullisd %s" % arguments[0], done)
 
 
+def closed_descriptors(tap):
+    """Who closes stdin, stdout and stderr gets no log, and the log goes into nothing that is opened later."""
+    with portcullis.Daemon(start=False) as daemon:
+        daemon.process = subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *daemon.command()])
+        served = initiator.wait_until(lambda: os.path.exists(daemon.socket) and daemon._answers())
+        names = [os.readlink("/proc/%d/fd/%d" % (daemon.process.pid, number)) for number in range(3)]
+        tap.equal((served, names, daemon.stop()), (True, ["/dev/null"] * 3, 0), "without descriptors it is served, and logs nowhere")
+
+
 def reload(tap):
     with portcullis.Daemon(portcullis.config()) as daemon:
         with session(daemon).login() as one:
@@ -187,6 +196,7 @@ def main():
     tap = portcullis.Tap()
     usage(tap)
     bad_starts(tap)
+    closed_descriptors(tap)
     reload(tap)
     stop(tap)
     stop_with_a_change_under_way(tap)
