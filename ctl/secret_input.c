@@ -30,9 +30,25 @@ static void explain(char error[SECRET_INPUT_ERROR_SIZE], const char *format, ...
 	va_end(arguments);
 }
 
-/* A byte at a time, so that what follows the line stays for the next reader of stdin. */
+/* Waits for input. -1 when a signal that ends the program is pending: the caller tidies up first. */
+static int wait_for_input(int terminal, int signals)
+{
+	struct pollfd fds[] = { { .fd = terminal, .events = POLLIN },
+		{ .fd = signals, .events = POLLIN } };
+
+	while (poll(fds, 2, -1) < 0) {
+		if (errno != EINTR)
+			return -1;
+	}
+	return fds[1].revents ? -1 : 0;
+}
+
+/*
+ * A byte at a time, so that what follows the line stays for the next reader of stdin. `signals` -1: none is waited for
+ * beside it. A terminal also hands over what is no whole line (Ctrl-D).
+ */
 static char *read_line(
-	int fd, const char *from, size_t *length, char error[SECRET_INPUT_ERROR_SIZE])
+	int fd, int signals, const char *from, size_t *length, char error[SECRET_INPUT_ERROR_SIZE])
 {
 	char *line = secret_malloc(SECRET_LINE_MAX + 1);
 	if (!line) {
@@ -40,6 +56,10 @@ static char *read_line(
 		return NULL;
 	}
 	for (*length = 0; *length <= SECRET_LINE_MAX;) {
+		if (signals >= 0 && wait_for_input(fd, signals) != 0) {
+			explain(error, "interrupted");
+			goto bad;
+		}
 		ssize_t got = read(fd, line + *length, 1);
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -65,7 +85,7 @@ bad:
 char *secret_from_file(const char *file, size_t *length, char error[SECRET_INPUT_ERROR_SIZE])
 {
 	if (strcmp(file, "-") == 0)
-		return read_line(STDIN_FILENO, "stdin", length, error);
+		return read_line(STDIN_FILENO, -1, "stdin", length, error);
 
 	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	struct stat status;
@@ -78,23 +98,10 @@ char *secret_from_file(const char *file, size_t *length, char error[SECRET_INPUT
 			"chmod 600 FILE",
 			file, (unsigned)status.st_mode & 07777);
 	else
-		line = read_line(fd, file, length, error);
+		line = read_line(fd, -1, file, length, error);
 	if (fd >= 0)
 		close(fd);
 	return line;
-}
-
-/* Waits for a line. -1 when a signal that ends the program is pending: the caller tidies up first. */
-static int wait_for_line(int terminal, int signals)
-{
-	struct pollfd fds[] = { { .fd = terminal, .events = POLLIN },
-		{ .fd = signals, .events = POLLIN } };
-
-	while (poll(fds, 2, -1) < 0) {
-		if (errno != EINTR)
-			return -1;
-	}
-	return fds[1].revents ? -1 : 0;
 }
 
 /* One prompt and its line; the newline that was not echoed is made up for. */
@@ -102,11 +109,7 @@ static char *ask_once(int terminal, int signals, const char *what, const char *a
 	size_t *length, char error[SECRET_INPUT_ERROR_SIZE])
 {
 	dprintf(terminal, "%s%s: ", what, again);
-	char *line = NULL;
-	if (wait_for_line(terminal, signals) == 0)
-		line = read_line(terminal, "the terminal", length, error);
-	else
-		explain(error, "interrupted");
+	char *line = read_line(terminal, signals, "the terminal", length, error);
 	dprintf(terminal, "\n");
 	return line;
 }

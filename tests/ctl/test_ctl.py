@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
@@ -154,6 +155,13 @@ def test_terminal(bench, tap):
     tap.equal(code, -signal.SIGINT, "^C at the prompt ends it by SIGINT")
     tap.equal((echo_while_asking, terminal.echo_after), (False, True), "and gives the terminal its echo back")
     tap.equal(bench.asked(fake.UPDATE), [], "and nothing was asked of the daemon")
+
+    terminal = Terminal(bench, "update-chap", fake.IQN, fake.INITIATOR)
+    terminal.read(PROMPTS[0])
+    os.write(terminal.fd, b"part\x04")  # handed over without a newline
+    time.sleep(0.3)
+    os.write(terminal.fd, b"\x03")
+    tap.equal(terminal.finish_on_signal(), -signal.SIGINT, "so does ^C after ^D within a line")
 
     code, _, err = bench.run("update-chap", fake.IQN, fake.INITIATOR)
     tap.equal(code, USAGE, "no terminal and no file")
