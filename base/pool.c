@@ -241,10 +241,15 @@ void buffer_pool_free(struct buffer_pool *pool)
 	free(pool);
 }
 
+size_t buffer_room(size_t size)
+{
+	return (size_t)BUFFER_ALIGNMENT << class_of(size);
+}
+
 void *buffer_get(struct buffer_pool *pool, size_t size)
 {
 	unsigned class = class_of(size);
-	size_t length = (size_t)BUFFER_ALIGNMENT << class;
+	size_t length = buffer_room(size);
 	void *buffer = list_take(&pool->in_arena[class], length);
 
 	if (!buffer)

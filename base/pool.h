@@ -41,6 +41,8 @@ void buffer_pool_free(struct buffer_pool *pool);
 void *buffer_get(struct buffer_pool *pool, size_t size);
 /* `size` as given to buffer_get(). NULL is fine. */
 void buffer_put(struct buffer_pool *pool, void *buffer, size_t size);
+/* What a buffer of `size` bytes (1..BUFFER_SIZE_MAX) takes: its class's size. */
+size_t buffer_room(size_t size);
 /* Bytes now out, by class size. */
 size_t buffer_bytes_in_use(const struct buffer_pool *pool);
 

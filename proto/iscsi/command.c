@@ -521,9 +521,11 @@ static bool has_buffer(struct iscsi_task *task)
 		return true;
 	if (task->state == TASK_PARKED ? conn->parked != task : conn->parked != NULL)
 		return false;
-	if (!budget_allows(conn, need))
+	/* By what the buffer takes: of small answers that nobody reads there can be thousands. */
+	const uint32_t room = (uint32_t)buffer_room(need);
+	if (!budget_allows(conn, room))
 		return false;
-	if (!take_view(task) && !task_take_buffer(task, need, need))
+	if (!take_view(task) && !task_take_buffer(task, need, room))
 		task_fail(task, ERROR_NO_BUFFER);
 	return true;
 }

@@ -360,6 +360,25 @@ static void views_wait_for_room(struct transcript *t)
 	ck_assert_uint_eq(t->conn->buffered, 0);
 }
 
+/* However small an answer is, it counts as the buffer that it holds until it is sent. */
+static void small_answers_count(struct transcript *t)
+{
+	uint8_t bhs[BHS_SIZE];
+	uint32_t tags[12];
+
+	for (unsigned i = 0; i < 12; i++) {
+		tags[i] = new_read(t, bhs, i, 1);
+		put_command(t, bhs, NULL, 0);
+	}
+	iscsi_conn_received(t->conn, 0, t->bytes, t->count, t->now);
+	t->gone = t->count;
+	ck_assert_uint_eq(t->conn->buffered, 12 * BUFFER_ALIGNMENT);
+	ck_assert_uint_eq(t->conn->buffered, buffer_bytes_in_use(t->worker.buffers));
+	for (unsigned i = 0; i < 12; i++)
+		expect_read(t, tags[i], i, DOUBLE_BLOCK);
+	ck_assert_uint_eq(t->conn->buffered, 0);
+}
+
 /* `length` bytes of what is queued, to `at`. */
 static uint8_t *take_some(struct transcript *t, uint8_t *at, size_t length)
 {
@@ -656,6 +675,7 @@ static const struct scenario scenarios[] = {
 	{ "[DATA-09] reads", .run = reads },
 	{ "[DATA-09] [SEQ-10] reads from where it lies wait for room", .run = views_wait_for_room,
 		.adjust = adjust_budget },
+	{ "[SEQ-10] small answers count", .run = small_answers_count },
 	{ "[DATA-09] no block in halves", .run = no_block_in_halves, .adjust = adjust_budget },
 	{ "[DATA-09] no block in two pieces of different age", .run = no_block_in_pieces,
 		.adjust = adjust_split },
