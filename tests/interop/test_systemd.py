@@ -39,13 +39,8 @@ OWN = portcullis.target(luns=('path = "/var/lib/portcullis/disk.img"; size = "16
 ELSEWHERE = portcullis.target(OTHER, luns=('path = "/srv/portcullis/disk.img"; size = "16M"; cache = "direct";',))
 
 
-def until(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
+def until(condition):
+    return initiator.wait_until(condition, 60)
 
 
 class Service:
