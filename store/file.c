@@ -174,7 +174,7 @@ static void write_inline(struct file_store *file, struct store_request *request)
 {
 	uint64_t start = file->in_memory ? 0 : store_clock_ns();
 	if (start < atomic_load_explicit(&file->queued_until, memory_order_relaxed) ||
-		(!file->in_memory && disk_hangs(file, start)))
+		disk_hangs(file, start))
 		return;
 	bool watched = start < atomic_load_explicit(&file->watched_until, memory_order_relaxed);
 	long before = watched ? waits() : 0;

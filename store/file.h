@@ -14,7 +14,6 @@
 /* Who waits for what is written to be stable. Any worker's requests. */
 struct file_sync {
 	pthread_mutex_t lock;
-	bool under_way;
 	_Atomic uint64_t began;      /* store_clock_ns() of the one under way; 0: none */
 	struct request_list covered; /* had written before it began: its end is theirs */
 	struct request_list waiting; /* came since: for the next one */

@@ -19,11 +19,10 @@ bool file_sync_lead(struct file_store *file, struct store_request *request)
 {
 	struct file_sync *sync = &file->sync;
 	pthread_mutex_lock(&sync->lock);
-	bool leads = !sync->under_way;
-	sync->under_way = true;
+	bool leads = !atomic_load_explicit(&sync->began, memory_order_relaxed);
 	if (leads)
 		atomic_store_explicit(&sync->began, store_clock_ns(), memory_order_relaxed);
-	if (!leads && request)
+	else if (request)
 		request_list_append(&sync->waiting, request);
 	pthread_mutex_unlock(&sync->lock);
 	return leads;
@@ -37,7 +36,6 @@ void file_sync_ended(struct file_store *file, int result)
 	struct store_request *leader = request_list_take(&sync->waiting);
 	sync->covered = sync->waiting;
 	sync->waiting = (struct request_list){ NULL, NULL };
-	sync->under_way = leader;
 	atomic_store_explicit(&sync->began, leader ? store_clock_ns() : 0, memory_order_relaxed);
 	pthread_mutex_unlock(&sync->lock);
 	for (struct store_request *one; (one = request_list_take(&served));)

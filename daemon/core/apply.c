@@ -455,7 +455,7 @@ static int retarget_try(const struct retarget *retarget, char error[CONFIG_ERROR
 	return 0;
 }
 
-/* Nor must what could not be done before, to another target, undo what is asked for now: it is tried by the next reload. */
+/* What could not be done to another target before must not undo what is asked for now either: the next reload tries it. */
 static bool target_is_news(
 	const struct apply *apply, const struct target *target, const struct config_target *wanted)
 {

@@ -14,9 +14,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import container  # noqa: E402
 import initiator  # noqa: E402
 import portcullis  # noqa: E402
+from test_live import MADE, MIB, NAMED, Asker, attempt, log_in  # noqa: E402
 
-NAMED, MADE, OTHER, CACHED = ("iqn.2026-11.test:%s" % name for name in ("named", "made", "other", "cached"))
-MIB = 1 << 20
+OTHER, CACHED = ("iqn.2026-11.test:%s" % name for name in ("other", "cached"))
 GONE = 0x0203
 
 
@@ -46,32 +46,9 @@ class Disk:
         subprocess.run(["umount", self.at], check=False)
 
 
-class Asker:
-    def __init__(self, daemon, tap):
-        self.daemon, self.tap = daemon, tap
-
-    def __call__(self, operation, name=None, **members):
-        if name:
-            members["TargetARN"] = self.daemon.arn(name)
-        status, _, reply = self.daemon.control(operation, members, timeout=60)
-        return status, reply.get("message", "")
-
-    def done(self, what, *asked, **members):
-        found = self(*asked, **members)
-        self.tap.ok(found[0] == 200, what, found, self.daemon.log()[-2000:])
-
-    def log_in(self, name):
-        session = initiator.Session(*self.daemon.portals[0], target=name).login()
-        session.ready()
-        return session
-
-    def attempt(self, name):
-        return initiator.attempt(*self.daemon.portals[0], target=name)
-
-
 def hang(ask, disk, name):
     """A session with a command that does not end."""
-    session = ask.log_in(name)
+    session = log_in(ask.daemon, name)
     ask.tap.equal(session.write10(0, b"a" * 4096)[0], 0, "%s is written" % name)
     disk.freeze()
     session.send_write10(8, b"b" * 4096)
@@ -84,11 +61,12 @@ def removed(ask, disk, path):
     session = hang(ask, disk, MADE)
     ask.done("it is deleted although its disk hangs", "DeleteTarget", MADE, Force=True)
     tap.ok(ask.daemon.events("target-lingers", target=MADE), "the log says what is left of it", ask.daemon.log()[-2000:])
-    tap.equal((ask.attempt(MADE), session.rest()[0][-1].opcode), (GONE, initiator.ASYNC), "it is gone, and its session closed")
+    tap.equal((attempt(ask.daemon, MADE), session.rest()[0][-1].opcode), (GONE, initiator.ASYNC), "it is gone, and its session closed")
     ask.done("other targets are made meanwhile", "CreateTarget", TargetName=OTHER, Path="memory:", SizeInBytes=MIB)
-    tap.equal(ask.attempt(OTHER), 0, "and served")
-    status, message = ask("CreateTarget", TargetName=MADE, Path=path, SizeInBytes=MIB)
-    tap.ok(status == 400 and "in use" in message, "its file is in use until the disk is back", status, message)
+    tap.equal(attempt(ask.daemon, OTHER), 0, "and served")
+    ask.refused("InvalidParameters", "refused: its file is in use until the disk is back", "CreateTarget", TargetName=MADE, Path=path,
+                SizeInBytes=MIB)
+    tap.ok("in use" in ask.message, "and so it says", ask.message)
     disk.thaw()
     found = []
 
@@ -96,7 +74,7 @@ def removed(ask, disk, path):
         found[:] = ask("CreateTarget", TargetName=MADE, Path=path, SizeInBytes=MIB)
         return found[0] == 200
     tap.ok(initiator.wait_until(again, 60), "then it can be had again", found)
-    with ask.log_in(MADE) as session:
+    with log_in(ask.daemon, MADE) as session:
         tap.equal(session.read10(0, 16)[:2], (0, b"a" * 4096 + b"b" * 4096), "with all that was written")
     ask.daemon.wait_idle(MADE)
     ask.done("it is deleted", "DeleteTarget", MADE)
@@ -106,18 +84,17 @@ def changed(ask, disk, before, after):
     tap = ask.tap
     session = hang(ask, disk, NAMED)
     ask.daemon.configure(after)
-    status, message = ask("ReloadConfiguration")
-    tap.ok(status == 500 and "its disk has not ended" in message, "a reload that takes a LUN out beside it says what stands against it",
-           status, message)
+    ask.refused("InternalError", "a reload that takes a LUN out beside it", "ReloadConfiguration")
+    tap.ok("its disk has not ended" in ask.message, "says what stands against it", ask.message)
     tap.equal(session.rest()[0][-1].opcode, initiator.ASYNC, "the session was closed")
     ask.done("other targets are changed meanwhile", "DeleteTarget", OTHER)
     disk.thaw()
-    tap.ok(initiator.wait_until(lambda: ask.attempt(NAMED) == 0, 60), "the target serves on", ask.daemon.log()[-2000:])
-    with ask.log_in(NAMED) as session:
+    tap.ok(initiator.wait_until(lambda: attempt(ask.daemon, NAMED) == 0, 60), "the target serves on", ask.daemon.log()[-2000:])
+    with log_in(ask.daemon, NAMED) as session:
         session.scsi([0], lun=1)
         tap.equal((session.read10(0, 16)[:2], session.read10(0, 1, lun=1)[0]), ((0, b"a" * 4096 + b"b" * 4096), 0), "as it was")
     ask.done("the same reload is done now", "ReloadConfiguration")
-    with ask.log_in(NAMED) as session:
+    with log_in(ask.daemon, NAMED) as session:
         tap.equal((session.read10(8, 8)[1], session.read10(0, 1, lun=1)[2][2] & 15), (b"b" * 4096, 5), "and the LUN is gone")
     ask.daemon.configure(before)
 
@@ -125,7 +102,7 @@ def changed(ask, disk, before, after):
 def cached(ask, disk):
     """Once a sync hangs, no worker waits inside a write to the page cache."""
     tap = ask.tap
-    session, other = ask.log_in(CACHED), ask.log_in(OTHER)
+    session, other = log_in(ask.daemon, CACHED), log_in(ask.daemon, OTHER)
     tap.equal(session.write10(0, b"c" * 4096)[0], 0, "a disk in the page cache is written")
     disk.freeze()
     tags = [session.command(bytes.fromhex("2a080000001000000800"), write=b"d" * 4096)]
